@@ -1,0 +1,39 @@
+"""Arguments that several commands share."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from napari_virtual_stain.errors import VirtualStainError
+from napari_virtual_stain.image import parse_region
+from napari_virtual_stain.inference.options import Device, Precision
+
+Output = Annotated[Path, typer.Option("--output", "-o", help="Folder for the results.")]
+Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace files that exist.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
+Crop = Annotated[
+    list[str] | None,
+    typer.Option("--crop", help="Part of the image, such as X=0:640. May be repeated."),
+]
+DeviceName = Annotated[Device, typer.Option(help="Where to compute.")]
+PrecisionName = Annotated[Precision, typer.Option(help="Precision of the network.")]
+Axes = Annotated[
+    str | None,
+    typer.Option(help="Axes of a TIFF that does not say them, such as ZYX or TCYX."),
+]
+
+
+def regions(texts: Sequence[str] | None, option: str = "--crop") -> dict[str, slice]:
+    """Parse crops such as ``X=0:640``; a malformed one is a bad argument (exit status 2)."""
+    found = {}
+    for text in texts or ():
+        try:
+            axis, region = parse_region(text)
+        except VirtualStainError as error:
+            raise typer.BadParameter(str(error), param_hint=option) from None
+        found[axis] = region
+    return found

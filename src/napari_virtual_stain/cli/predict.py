@@ -1,0 +1,121 @@
+"""``vstain predict``: images and a model → predicted OME-TIFFs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from napari_virtual_stain.cli.arguments import (
+    AsJson,
+    Axes,
+    Crop,
+    DeviceName,
+    Output,
+    Overwrite,
+    PrecisionName,
+    regions,
+)
+from napari_virtual_stain.cli.output import drive, finish
+from napari_virtual_stain.inference.options import PredictOptions, Units
+
+
+def command(
+    images: Annotated[list[Path], typer.Argument(help="TIFF or OME-TIFF files.")],
+    model: Annotated[str, typer.Option(help="Name or file of the model (vstain models list).")],
+    output: Output,
+    channel: Annotated[
+        list[str] | None,
+        typer.Option(help="Channel for each input of the model, by name. May be repeated."),
+    ] = None,
+    device: DeviceName = "auto",
+    precision: PrecisionName = "auto",
+    memory: Annotated[
+        float | None, typer.Option(min=0.001, help="GiB that a prediction may use.")
+    ] = None,
+    tile: Annotated[
+        str, typer.Option(help="auto, or a tile's size in px: changes time and memory only.")
+    ] = "auto",
+    crop: Crop = None,
+    axes: Axes = None,
+    units: Annotated[
+        Units, typer.Option(help="Grey values of the training target, or z-scores of it.")
+    ] = "intensity",
+    masks: Annotated[bool, typer.Option("--masks", help="Write Otsu masks too.")] = False,
+    overwrite: Overwrite = False,
+    as_json: AsJson = False,
+) -> None:
+    """Predict fluorescence from images."""
+    parts = regions(crop)
+    core = _tile(tile)
+
+    from napari_virtual_stain.errors import VirtualStainError
+    from napari_virtual_stain.evaluation.mask_image import mask_image
+    from napari_virtual_stain.inference import predict_events
+    from napari_virtual_stain.io import load_model, read_image, write_image
+
+    options = PredictOptions(
+        channels=channel,
+        device=device,
+        precision=precision,
+        memory=memory,
+        tile=core,
+        crop=parts,
+        units=units,
+    )
+    files = [(path, _targets(output, _stem(path), masks)) for path in images]
+    stems = [_stem(path) for path in images]
+    twice = next((stem for stem in stems if stems.count(stem) > 1), None)
+    if twice is not None:
+        raise typer.BadParameter(
+            f"two images are named {twice!r}, and their results would have one name; predict "
+            "them into different folders",
+            param_hint="IMAGES",
+        )
+    for _, targets in files:
+        for target in targets.values():
+            if target.exists() and not overwrite:
+                raise VirtualStainError(
+                    f"{target} exists; choose another folder, or --overwrite to replace it."
+                )
+    chosen = load_model(model)
+    written = []
+    for path, targets in files:
+        image = read_image(path, axes=axes)
+        work = predict_events(chosen, image, options)
+        predicted = drive(work, path.name)
+        write_image(predicted, targets["predicted"], overwrite=overwrite)
+        if masks:
+            write_image(mask_image(predicted), targets["masks"], overwrite=overwrite)
+        written.append(
+            {"image": path, **targets, "channels": predicted.channels, "shape": predicted.shape}
+        )
+    lines = [str(file) for _, targets in files for file in targets.values()]
+    finish({"model": chosen.spec.name, "predictions": written}, lines, as_json)
+
+
+def _targets(folder: Path, stem: str, masks: bool) -> dict[str, Path]:
+    targets = {"predicted": folder / f"{stem}.predicted.ome.tif"}
+    if masks:
+        targets["masks"] = folder / f"{stem}.masks.ome.tif"
+    return targets
+
+
+def _stem(path: Path) -> str:
+    for ending in (".ome.tif", ".ome.tiff", ".tif", ".tiff"):
+        if path.name.lower().endswith(ending):
+            return path.name[: -len(ending)]
+    return path.stem
+
+
+def _tile(text: str) -> int | None:
+    if text == "auto":
+        return None
+    try:
+        size = int(text)
+    except ValueError:
+        size = 0
+    if size < 1:
+        raise typer.BadParameter(f"{text!r} is neither auto nor a size in px", param_hint="--tile")
+    return size

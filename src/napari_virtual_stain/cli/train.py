@@ -1,0 +1,107 @@
+"""``vstain train``: pairs of images → a model file."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from napari_virtual_stain.cli.arguments import (
+    AsJson,
+    DeviceName,
+    Overwrite,
+    PrecisionName,
+    regions,
+)
+from napari_virtual_stain.cli.output import drive, finish
+
+
+def command(
+    pairs: Annotated[
+        Path,
+        typer.Argument(
+            help="A folder of multi-channel files, a folder with one folder per channel, or a "
+            "CSV with the columns input,target."
+        ),
+    ],
+    output: Annotated[Path, typer.Option("--output", "-o", help="Model file to write.")],
+    preset: Annotated[str, typer.Option(help="Recipe.")] = "gvtnet-2d-small",
+    input_: Annotated[
+        list[str] | None, typer.Option("--input", help="Input channel. May be repeated.")
+    ] = None,
+    target: Annotated[
+        list[str] | None, typer.Option("--target", help="Target channel. May be repeated.")
+    ] = None,
+    steps: Annotated[
+        int | None, typer.Option(min=1, help="Steps; by default the preset's.")
+    ] = None,
+    batch: Annotated[int | None, typer.Option(min=1, help="Patches in a step.")] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Everything random follows from it.")] = 0,
+    device: DeviceName = "auto",
+    precision: PrecisionName = "auto",
+    train_crop: Annotated[
+        list[str] | None, typer.Option(help="Part to learn from, such as X=0:640.")
+    ] = None,
+    validation_crop: Annotated[
+        list[str] | None, typer.Option(help="Part to score on, such as X=640:800.")
+    ] = None,
+    validation: Annotated[
+        Path | None, typer.Option(help="Pairs to score on, in one of the forms of PAIRS.")
+    ] = None,
+    validate_every: Annotated[int, typer.Option(min=1, help="Steps between scores.")] = 100,
+    half: Annotated[
+        bool, typer.Option("--half", help="Store and score the weights in half precision.")
+    ] = False,
+    name: Annotated[str, typer.Option(help="Name of the model; by default the file's.")] = "",
+    description: Annotated[str, typer.Option(help="A sentence for who chooses it.")] = "",
+    data: Annotated[str, typer.Option(help="What it was trained on.")] = "",
+    licence: Annotated[str, typer.Option(help="Licence of the data or the model.")] = "",
+    attribution: Annotated[str, typer.Option(help="Whom to credit.")] = "",
+    overwrite: Overwrite = False,
+    as_json: AsJson = False,
+) -> None:
+    """Train a model on pairs of images."""
+    crops = {
+        "train_crop": regions(train_crop, "--train-crop"),
+        "validation_crop": regions(validation_crop, "--validation-crop"),
+    }
+
+    from napari_virtual_stain.errors import VirtualStainError
+    from napari_virtual_stain.io import read_pairs, save_model
+    from napari_virtual_stain.training import TrainOptions, train_events
+
+    target_file = output.with_name(output.name.removesuffix(".safetensors") + ".safetensors")
+    if target_file.exists() and not overwrite:
+        raise VirtualStainError(
+            f"{target_file} exists; choose another name, or --overwrite to replace it."
+        )
+    options: dict[str, Any] = {
+        "preset": preset,
+        "inputs": input_,
+        "targets": target,
+        "steps": steps,
+        "batch": batch,
+        "seed": seed,
+        "device": device,
+        "precision": precision,
+        "validate_every": validate_every,
+        "half": half,
+        "name": name or target_file.stem,
+        "description": description,
+        "data": data,
+        "licence": licence,
+        "attribution": attribution,
+        "command": shlex.join(["vstain", *sys.argv[1:]]),
+        **crops,
+    }
+    if validation is not None:
+        options["validation"] = read_pairs(validation, inputs=input_, targets=target)
+    found = read_pairs(pairs, inputs=input_, targets=target)
+    model = drive(train_events(found, TrainOptions(**options)), "Training")
+    path = save_model(model, target_file, half=half, overwrite=overwrite)
+    scores = model.spec.provenance.scores
+    lines = [str(path), *(f"{c}: r {s['validation_pearson_r']:.3f}" for c, s in scores.items())]
+    finish({"model": path, "scores": scores, "steps": model.spec.provenance.steps}, lines, as_json)

@@ -1,0 +1,129 @@
+"""Frames: what one forward pass is about. A frame is one time point, and for 2D models one plane.
+
+A frame reads any region of itself as z-scored network channels at the model's voxel size. Unless
+it has to be resampled, nothing more than that region is read from the image.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from napari_virtual_stain.image import Image
+from napari_virtual_stain.inference.fitting import Fit
+from napari_virtual_stain.inference.resampling import resample, resampled_size
+from napari_virtual_stain.model import ModelSpec
+from napari_virtual_stain.normalization import Statistics, pooled, standardize, statistics
+
+
+@dataclass(frozen=True, eq=False)
+class Frame:
+    """One frame of a fitted image.
+
+    Parameters
+    ----------
+    images : tuple of Image
+        One for each input, axes ([Z,] Y, X): with Z where the model is 3D or takes planes.
+    statistics : tuple of Statistics
+        One for each input, of the full image.
+    planes : tuple of int
+        Z planes that become channels; empty where the model takes none.
+    zooms : tuple of float
+        Magnification along each spatial axis.
+    """
+
+    images: tuple[Image, ...]
+    statistics: tuple[Statistics, ...]
+    planes: tuple[int, ...]
+    zooms: tuple[float, ...]
+
+    @property
+    def source_sizes(self) -> tuple[int, ...]:
+        """Sizes of the spatial axes on the image's grid."""
+        return self.images[0].shape[-len(self.zooms) :]
+
+    @property
+    def sizes(self) -> tuple[int, ...]:
+        """Sizes of the spatial axes on the model's grid."""
+        pairs = zip(self.source_sizes, self.zooms, strict=True)
+        return tuple(resampled_size(size, zoom) for size, zoom in pairs)
+
+    @property
+    def is_resampled(self) -> bool:
+        """Whether the model's grid differs from the image's."""
+        return any(zoom != 1 for zoom in self.zooms)
+
+    def read(self, region: Sequence[slice]) -> np.ndarray:
+        """Return the z-scored channels of a region, float32, shape (channels, *spatial).
+
+        The region is on the image's grid; a frame that is resampled is read as a whole by
+        :meth:`read_resampled`.
+        """
+        return np.concatenate(
+            [
+                standardize(self._raw(image, region), by)
+                for image, by in zip(self.images, self.statistics, strict=True)
+            ]
+        )
+
+    def read_resampled(self) -> np.ndarray:
+        """Return all z-scored channels at the model's voxel size, shape (channels, *sizes)."""
+        whole = tuple(slice(0, size) for size in self.source_sizes)
+        return resample(self.read(whole), self.sizes, self.zooms)
+
+    def _raw(self, image: Image, region: Sequence[slice]) -> np.ndarray:
+        if not self.planes:
+            return np.asarray(image.data[tuple(region)])[None]
+        # Plane by plane: lazy arrays differ in how they take lists of positions.
+        return np.stack([np.asarray(image.data[(plane, *region)]) for plane in self.planes])
+
+
+def time_points(fitted: Fit) -> int:
+    """Return the number of time points of a fitted image."""
+    return fitted.inputs[0].sizes.get("T", 1)
+
+
+def planes_apart(fitted: Fit, spec: ModelSpec) -> int:
+    """Return how many planes are predicted one by one: those of a stack under a 2D model."""
+    if spec.spatial_axes == "ZYX" or fitted.planes:
+        return 1
+    return fitted.inputs[0].sizes.get("Z", 1)
+
+
+def image_statistics(fitted: Fit, time: int) -> tuple[Statistics, ...]:
+    """Return the statistics of each input over all its pixels at one time point.
+
+    Raises
+    ------
+    VirtualStainError
+        If an input is constant or holds NaN or infinite pixels.
+    """
+    several = time_points(fitted) > 1
+    return tuple(
+        statistics(_at(image, time).data, _label(image) + (f", time point {time}" * several))
+        for image in fitted.inputs
+    )
+
+
+def movie_statistics(fitted: Fit) -> tuple[Statistics, ...]:
+    """Return the statistics of each input over all its pixels and time points."""
+    times = [image_statistics(fitted, time) for time in range(time_points(fitted))]
+    return tuple(pooled(list(parts)) for parts in zip(*times, strict=True))
+
+
+def frame(fitted: Fit, spec: ModelSpec, by: tuple[Statistics, ...], time: int, plane: int) -> Frame:
+    """Return the frame of one time point, and of one plane where planes are predicted apart."""
+    images = [_at(image, time) for image in fitted.inputs]
+    if spec.spatial_axes == "YX" and not fitted.planes:
+        images = [image.select("Z", plane) if "Z" in image.axes else image for image in images]
+    return Frame(tuple(images), by, fitted.planes, fitted.zooms)
+
+
+def _at(image: Image, time: int) -> Image:
+    return image.select("T", time) if "T" in image.axes else image
+
+
+def _label(image: Image) -> str:
+    return f"{image.name} ({image.channels[0]})" if image.channels else image.name

@@ -1,0 +1,216 @@
+"""Predict: StainModel + Image → Image on the same grid."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Sequence
+from typing import TYPE_CHECKING, Any, Literal, get_args, overload
+
+import numpy as np
+
+from napari_virtual_stain import __version__
+from napari_virtual_stain.errors import VirtualStainError
+from napari_virtual_stain.events import Notice, Progress, Work, run
+from napari_virtual_stain.image import AXES, Image
+from napari_virtual_stain.inference.fitting import Fit, fit
+from napari_virtual_stain.inference.frames import (
+    Frame,
+    frame,
+    image_statistics,
+    movie_statistics,
+    planes_apart,
+    time_points,
+)
+from napari_virtual_stain.inference.options import PredictOptions, Units
+from napari_virtual_stain.inference.padding import Read
+from napari_virtual_stain.inference.resampling import resample
+from napari_virtual_stain.model import ModelSpec, StainModel
+from napari_virtual_stain.normalization import restore
+
+if TYPE_CHECKING:
+    from napari_virtual_stain.inference.engine import Engine
+
+
+@overload
+def predict(
+    model: StainModel,
+    image: Image | Sequence[Image],
+    *,
+    return_uncertainty: Literal[False] = False,
+    **options: Any,
+) -> Image: ...
+
+
+@overload
+def predict(
+    model: StainModel,
+    image: Image | Sequence[Image],
+    *,
+    return_uncertainty: Literal[True],
+    **options: Any,
+) -> tuple[Image, Image]: ...
+
+
+def predict(
+    model: StainModel,
+    image: Image | Sequence[Image],
+    *,
+    return_uncertainty: bool = False,
+    **options: Any,
+) -> Image | tuple[Image, Image]:
+    """Predict fluorescence from an image.
+
+    Parameters
+    ----------
+    model : StainModel
+    image : Image or sequence of Image
+        One image with the channels that the model takes, or one image for each of its inputs.
+        Any size; integer or real pixels; may be lazy. A 2D model runs over Z and T, a 3D model
+        over T, and a model that takes z planes as channels takes the stack.
+    return_uncertainty : bool
+        Return the uncertainty too, for models that yield one.
+    **options
+        Fields of :class:`PredictOptions`: ``channels``, ``device``, ``precision``, ``memory``,
+        ``tile``, ``crop``, ``units``.
+
+    Returns
+    -------
+    Image
+        float32, with one named channel for each output, on the image's grid, in the grey
+        values of the training target (or in z-scores).
+
+    Raises
+    ------
+    VirtualStainError
+        If the image does not fit the model, holds NaN or is constant, or memory does not suffice.
+    """
+    if return_uncertainty:
+        raise VirtualStainError(
+            f"the model {model.spec.name!r} yields no uncertainty; predict without it, or choose "
+            "a model that does."
+        )
+    return run(predict_events(model, image, PredictOptions(**options)))
+
+
+def predict_events(
+    model: StainModel, image: Image | Sequence[Image], options: PredictOptions | None = None
+) -> Work[Image]:
+    """Predict as :func:`predict` does, as a generator of events that returns the image."""
+    options = options or PredictOptions()
+    _check_units(options.units)
+    fitted = fit(model.spec, image, options.channels)
+    yield from fitted.notices
+
+    from napari_virtual_stain.inference.devices import choose_device, describe
+    from napari_virtual_stain.inference.engine import Engine
+
+    device = choose_device(options.device)
+    yield Notice(f"Predicting on the {describe(device)}.")
+    cropped = fitted.crop(options.crop)
+    channels = sum(channel.planes for channel in model.spec.inputs)
+    engine = Engine(model.network, channels, device, options.precision, options.memory)
+    predicted = yield from _frames(model.spec, fitted, cropped, engine, options)
+    return _on_grid(model, cropped, predicted, options, describe(device))
+
+
+def _frames(
+    spec: ModelSpec, fitted: Fit, cropped: Fit, engine: Engine, options: PredictOptions
+) -> Generator[Any, None, np.ndarray]:
+    """Predict all frames; returns (T, planes, outputs, *spatial) float32."""
+    times, planes = time_points(cropped), planes_apart(cropped, spec)
+    source = cropped.inputs[0].shape[-len(spec.spatial_axes) :]
+    results = np.empty((times, planes, len(spec.outputs), *source), np.float32)
+    first_time = options.crop.get("T", slice(0)).start or 0
+    yield Progress("Measuring", 0, 0)
+    shared = movie_statistics(fitted) if spec.normalization.per == "movie" else None
+    for time in range(times):
+        by = shared or image_statistics(fitted, first_time + time)
+        for plane in range(planes):
+            one = frame(cropped, spec, by, time, plane)
+            index = time * planes + plane
+            yield from _frame(engine, one, options, results[time, plane], index, times * planes)
+            _to_units(results[time, plane], spec, options.units)
+    return results
+
+
+def _frame(
+    engine: Engine,
+    one: Frame,
+    options: PredictOptions,
+    out: np.ndarray,
+    index: int,
+    total: int,
+) -> Generator[Any, None, None]:
+    read: Read = one.read
+    at_model = out
+    if one.is_resampled:
+        read = _reader(one.read_resampled())
+        at_model = np.empty((out.shape[0], *one.sizes), np.float32)
+    while True:
+        tiles = engine.plan(one.sizes, options.tile)
+        steps = engine.steps(tiles)
+        try:
+            for step, _ in enumerate(engine.run(read, one.sizes, tiles, at_model), start=1):
+                yield Progress("Predicting", index * steps + step, total * steps)
+            break
+        except (RuntimeError, MemoryError) as error:
+            if not _is_out_of_memory(error):
+                raise
+            engine.allow_half_of(tiles)  # a plan for less than the smallest tile says so
+            yield Notice("The memory did not suffice; smaller tiles are used.", True)
+    if one.is_resampled:
+        back = tuple(1 / zoom for zoom in one.zooms)
+        out[...] = resample(at_model, one.source_sizes, back)
+
+
+def _reader(whole: np.ndarray) -> Read:
+    return lambda region: whole[(slice(None), *region)]
+
+
+def _is_out_of_memory(error: BaseException) -> bool:
+    text = str(error).lower()
+    return isinstance(error, MemoryError) or "out of memory" in text or "can't allocate" in text
+
+
+def _to_units(values: np.ndarray, spec: ModelSpec, units: Units) -> None:
+    if units == "z-score":
+        return
+    for channel, output in zip(values, spec.outputs, strict=True):
+        if output.statistics is not None:
+            channel[...] = restore(channel, output.statistics)
+
+
+def _check_units(units: str) -> None:
+    if units not in get_args(Units):
+        raise VirtualStainError(
+            f"there are no units {units!r}; choose one of {', '.join(get_args(Units))}."
+        )
+
+
+def _on_grid(
+    model: StainModel, fitted: Fit, values: np.ndarray, options: PredictOptions, device: str
+) -> Image:
+    """Bring (T, planes, outputs, *spatial) into the axes of the input, with channels."""
+    spec, source = model.spec, fitted.inputs[0]
+    values = np.moveaxis(values, 2, 1) if spec.spatial_axes == "YX" else values[:, 0]
+    kept = source.axes.replace("Z", "") if fitted.planes else source.axes
+    axes = "".join(axis for axis in AXES if axis == "C" or axis in kept)
+    drop = tuple(i for i, axis in enumerate(AXES) if axis not in axes)
+    known = all(output.statistics for output in spec.outputs)
+    return Image(
+        data=np.squeeze(values, drop),
+        axes=axes,
+        voxel_size={a: size for a, size in source.voxel_size.items() if a in axes},
+        channels=tuple(output.name for output in spec.outputs),
+        time_step=source.time_step,
+        name=f"{source.name} predicted",
+        provenance={
+            **model.provenance,
+            "predicted": True,
+            "source": [image.name for image in fitted.inputs],
+            "source_channels": [channel for image in fitted.inputs for channel in image.channels],
+            "units": options.units if known else "z-score",
+            "device": device,
+            "precision": options.precision,
+            "version": __version__,
+        },
+    )

@@ -1,0 +1,62 @@
+"""Everything that touches disk: images, model files, training pairs, reports, samples.
+
+The names are imported when they are first used: reading a model's specification should not
+load a TIFF library, and neither should load torch.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+_HOME = {
+    "ModelEntry": "model_store",
+    "fetch_isl_well": "isl",
+    "find_model": "model_store",
+    "list_models": "model_store",
+    "load_model": "model_store",
+    "load_model_file": "model_file",
+    "model_folder": "model_store",
+    "read_image": "tiff",
+    "read_pairs": "pairs",
+    "read_spec": "model_file",
+    "save_model": "model_file",
+    "write_image": "ome_tiff",
+    "write_report": "report",
+}
+__all__ = [
+    "ModelEntry",
+    "fetch_isl_well",
+    "find_model",
+    "list_models",
+    "load_model",
+    "load_model_file",
+    "model_folder",
+    "read_image",
+    "read_pairs",
+    "read_spec",
+    "save_model",
+    "write_image",
+    "write_report",
+]
+
+if TYPE_CHECKING:
+    from napari_virtual_stain.io.isl import fetch_isl_well
+    from napari_virtual_stain.io.model_file import load_model_file, read_spec, save_model
+    from napari_virtual_stain.io.model_store import (
+        ModelEntry,
+        find_model,
+        list_models,
+        load_model,
+        model_folder,
+    )
+    from napari_virtual_stain.io.ome_tiff import write_image
+    from napari_virtual_stain.io.pairs import read_pairs
+    from napari_virtual_stain.io.report import write_report
+    from napari_virtual_stain.io.tiff import read_image
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(f"{__name__}.{_HOME[name]}"), name)

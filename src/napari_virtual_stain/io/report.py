@@ -1,0 +1,78 @@
+"""Write a comparison as a folder of files: scores, error maps, masks and one picture."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from napari_virtual_stain.errors import VirtualStainError
+from napari_virtual_stain.io._atomic import atomic_path
+
+if TYPE_CHECKING:
+    from napari_virtual_stain.evaluation import Comparison
+
+
+def write_report(
+    comparison: Comparison, folder: str | os.PathLike[str], *, overwrite: bool = False
+) -> dict[str, Path]:
+    """Write a comparison into a folder, which is made if it does not exist.
+
+    Parameters
+    ----------
+    comparison : Comparison
+    folder : path-like
+    overwrite : bool
+        Whether files of an earlier report may be replaced. Other files are never touched.
+
+    Returns
+    -------
+    dict of str to Path
+        What was written: ``metrics`` (``metrics.json``, described in ``docs/metrics-json.md``),
+        each error map, ``masks.observed``, ``masks.predicted`` and ``observed_clipped`` (OME-TIFF
+        with one named channel for each pair of channels), and ``comparison`` (PNG).
+
+    Raises
+    ------
+    VirtualStainError
+        If a file of the report exists and may not be replaced (nothing is written then), or if
+        a file cannot be written.
+    """
+    from napari_virtual_stain.evaluation import figure, metrics_json
+    from napari_virtual_stain.io.ome_tiff import write_image
+
+    folder = Path(folder).expanduser()
+    images = {
+        **comparison.errors,
+        **{f"masks.{which}": mask for which, mask in comparison.masks.items()},
+        "observed_clipped": comparison.clipped,
+    }
+    paths = {
+        "metrics": folder / "metrics.json",
+        **{name: folder / f"{name}.ome.tif" for name in images},
+        "comparison": folder / "comparison.png",
+    }
+    if not overwrite:
+        _refuse_existing(folder, list(paths.values()))
+
+    metrics = json.dumps(metrics_json(comparison), indent=2, ensure_ascii=False, allow_nan=False)
+    picture = figure(comparison)
+    with atomic_path(paths["metrics"], overwrite) as temporary:
+        temporary.write_text(metrics + "\n", encoding="utf-8")
+    for name, image in images.items():
+        write_image(image, paths[name], overwrite=overwrite)
+    with atomic_path(paths["comparison"], overwrite) as temporary:
+        temporary.write_bytes(picture)
+    return paths
+
+
+def _refuse_existing(folder: Path, paths: list[Path]) -> None:
+    # Unlike Path.exists, os.path.lexists does not raise where the folder cannot be looked into.
+    existing = [path.name for path in paths if os.path.lexists(path)]
+    if existing:
+        raise VirtualStainError(
+            f"{folder} already holds {', '.join(existing)}, and nothing was written; choose "
+            "another folder, or ask for the files to be replaced (overwrite=True, on the command "
+            "line --overwrite)."
+        )

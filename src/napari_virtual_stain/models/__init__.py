@@ -1,0 +1,1 @@
+"""Checkpoints that ship with the package, trained on freely licensed data."""
