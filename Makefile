@@ -50,10 +50,10 @@ endif
 test: display setup-tests
 	@$(MAKE) --no-print-directory --keep-going test-pyqt6 test-pyside6 lint
 
-test-pyqt6: setup-tests
+test-pyqt6: display setup-tests
 	QT_API=pyqt6 PYTEST_QT_API=pyqt6 $(VIRTUAL_DISPLAY) $(BIN)/python -m pytest $(PYTEST_ARGS)
 
-test-pyside6: setup-tests
+test-pyside6: display setup-tests
 	QT_API=pyside6 PYTEST_QT_API=pyside6 $(VIRTUAL_DISPLAY) $(BIN)/python -m pytest tests/gui $(PYTEST_ARGS)
 
 lint: style types doors

@@ -13,6 +13,16 @@ def names(folder):
     return sorted(entry.name for entry in folder.iterdir())
 
 
+def write(target, content, overwrite=False, then=None):
+    """Write `content` to `target`, and do or raise `then` before the end."""
+    with atomic_path(target, overwrite) as beside:
+        beside.write_bytes(content)
+        if isinstance(then, BaseException):
+            raise then
+        if then is not None:
+            then()
+
+
 def test_the_file_appears_at_the_end_under_its_name(tmp_path):
     target = tmp_path / "a.tif"
     with atomic_path(target) as beside:
@@ -28,9 +38,8 @@ def test_the_file_appears_at_the_end_under_its_name(tmp_path):
 def test_whatever_ends_the_writing_leaves_the_old_file_and_nothing_else(tmp_path, end):
     target = tmp_path / "a.tif"
     target.write_bytes(b"old")
-    with pytest.raises(end), atomic_path(target, overwrite=True) as beside:
-        beside.write_bytes(b"half")
-        raise end
+    with pytest.raises(end):
+        write(target, b"half", overwrite=True, then=end())
     assert target.read_bytes() == b"old"
     assert names(tmp_path) == ["a.tif"]
 
@@ -48,9 +57,8 @@ def test_an_existing_file_is_refused_before_anything_is_written(tmp_path):
 
 def test_a_file_that_appears_meanwhile_is_refused(tmp_path):
     target = tmp_path / "a.tif"
-    with pytest.raises(VirtualStainError, match="exists already"), atomic_path(target) as beside:
-        beside.write_bytes(b"new")
-        target.write_bytes(b"other")
+    with pytest.raises(VirtualStainError, match="exists already"):
+        write(target, b"new", then=lambda: target.write_bytes(b"other"))
     assert target.read_bytes() == b"other"
     assert names(tmp_path) == ["a.tif"]
 
@@ -58,15 +66,13 @@ def test_a_file_that_appears_meanwhile_is_refused(tmp_path):
 def test_overwriting_replaces_on_request(tmp_path):
     target = tmp_path / "a.tif"
     target.write_bytes(b"old")
-    with atomic_path(target, overwrite=True) as beside:
-        beside.write_bytes(b"new")
+    write(target, b"new", overwrite=True)
     assert target.read_bytes() == b"new"
 
 
 def test_missing_folders_are_created(tmp_path):
     target = tmp_path / "übersicht" / "b" / "a.tif"
-    with atomic_path(target) as beside:
-        beside.write_bytes(b"x")
+    write(target, b"x")
     assert target.exists()
 
 
@@ -95,12 +101,8 @@ def test_a_parent_that_is_a_file_is_said(tmp_path):
 )
 def test_errors_of_the_disk_are_sentences(tmp_path, code, said):
     target = tmp_path / "a.tif"
-    with (
-        pytest.raises(VirtualStainError, match=rf"a\.tif could not be written: .*{said}"),
-        atomic_path(target) as beside,
-    ):
-        beside.write_bytes(b"half")
-        raise OSError(code, os.strerror(code))
+    with pytest.raises(VirtualStainError, match=rf"a\.tif could not be written: .*{said}"):
+        write(target, b"half", then=OSError(code, os.strerror(code)))
     assert names(tmp_path) == []
 
 
@@ -110,11 +112,8 @@ def test_errors_of_the_disk_are_sentences(tmp_path, code, said):
 def test_a_read_only_folder_is_said(tmp_path):
     tmp_path.chmod(0o500)
     try:
-        with (
-            pytest.raises(VirtualStainError, match="no permission"),
-            atomic_path(tmp_path / "a.tif") as beside,
-        ):
-            beside.write_bytes(b"x")
+        with pytest.raises(VirtualStainError, match="no permission"):
+            write(tmp_path / "a.tif", b"x")
     finally:
         tmp_path.chmod(0o700)
 
@@ -124,14 +123,12 @@ def test_a_link_is_followed(tmp_path):
     real, link = tmp_path / "real.tif", tmp_path / "link.tif"
     real.write_bytes(b"old")
     link.symlink_to(real)
-    with atomic_path(link, overwrite=True) as beside:
-        beside.write_bytes(b"new")
+    write(link, b"new", overwrite=True)
     assert link.is_symlink()
     assert real.read_bytes() == b"new"
 
 
 def test_a_name_as_long_as_the_disk_allows_works(tmp_path):
     target = tmp_path / ("n" * 251 + ".tif")
-    with atomic_path(target) as beside:
-        beside.write_bytes(b"x")
+    write(target, b"x")
     assert target.exists()

@@ -58,7 +58,7 @@ def test_channels_have_to_be_named(tmp_path):
 def test_a_file_without_the_channel_is_named(tmp_path):
     write(tmp_path / "a.ome.tif", "CYX", ["phase", "DAPI"])
     write(tmp_path / "b.ome.tif", "CYX", ["phase", "GFP"])
-    with pytest.raises(VirtualStainError, match="b: there is no channel named 'DAPI'.*'GFP'"):
+    with pytest.raises(VirtualStainError, match=r"b: there is no channel named 'DAPI'.*'GFP'"):
         read_pairs(tmp_path, inputs=["phase"], targets=["DAPI"])
 
 
@@ -117,9 +117,9 @@ def test_a_folder_may_hold_multi_channel_files(tmp_path):
 def test_folders_have_to_be_named_and_to_exist(tmp_path):
     for folder in ("bf", "dapi", "gfp"):
         write(tmp_path / folder / "a.tif")
-    with pytest.raises(VirtualStainError, match="which folders .* 'bf', 'dapi', 'gfp'"):
+    with pytest.raises(VirtualStainError, match=r"which folders .* 'bf', 'dapi', 'gfp'"):
         read_pairs(tmp_path, inputs=["bf"])
-    with pytest.raises(VirtualStainError, match="no folder 'gpf' .* 'bf', 'dapi', 'gfp'"):
+    with pytest.raises(VirtualStainError, match=r"no folder 'gpf' .* 'bf', 'dapi', 'gfp'"):
         read_pairs(tmp_path, inputs=["bf"], targets=["gpf"])
 
 

@@ -13,7 +13,7 @@ import typer
 
 from napari_virtual_stain.cli import compare, demo, models, predict, simulate, train
 from napari_virtual_stain.cli.output import say
-from napari_virtual_stain.errors import VirtualStainError
+from napari_virtual_stain.errors import VirtualStainError, VirtualStainWarning
 
 app = typer.Typer(
     name="vstain",
@@ -34,14 +34,16 @@ def main() -> None:
     """Run the command line; exits with its status."""
     arguments = [argument for argument in sys.argv[1:] if argument != "--debug"]
     debug = len(arguments) < len(sys.argv) - 1
-    warnings.showwarning = _show_warning
-    try:
-        app(args=arguments)
-    except Exception as error:
-        if debug:
-            raise
-        say(_sentence(error))
-        sys.exit(1)
+    with warnings.catch_warnings():
+        warnings.simplefilter("always", VirtualStainWarning)
+        warnings.showwarning = _show_warning
+        try:
+            app(args=arguments)
+        except Exception as error:
+            if debug:
+                raise
+            say(_sentence(error))
+            sys.exit(1)
 
 
 def _sentence(error: Exception) -> str:

@@ -80,8 +80,6 @@ def command(
         )
     options: dict[str, Any] = {
         "preset": preset,
-        "inputs": input_,
-        "targets": target,
         "steps": steps,
         "batch": batch,
         "seed": seed,

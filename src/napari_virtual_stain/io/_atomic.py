@@ -19,6 +19,7 @@ _REASONS = {
     errno.EROFS: "the disk is read-only; choose another folder",
     errno.ENOTDIR: "a part of the folder's path is a file; choose another folder",
     errno.EEXIST: "a part of the folder's path is a file; choose another folder",
+    errno.EFBIG: "the disk takes no file of that size; choose another disk",
     errno.ENAMETOOLONG: "the name is too long for the disk; choose a shorter one",
 }
 

@@ -79,7 +79,10 @@ def build(name: str, **chosen: Any) -> nn.Module:
             f"the network {name!r} with {everything['filters']} filters and depth "
             f"{everything['depth']} would be up to {widest} channels wide; choose fewer."
         )
-    return factory(**chosen)
+    try:
+        return factory(**chosen)
+    except ValueError as error:
+        raise VirtualStainError(f"the network {name!r} cannot be built: {error}.") from None
 
 
 def _factory(name: str) -> Callable[..., nn.Module]:

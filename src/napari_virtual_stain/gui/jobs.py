@@ -1,0 +1,149 @@
+"""Long work in napari: one adapter from a generator of events to a napari worker.
+
+napari's own generator worker loses every ``RuntimeError`` (and torch raises little else) and
+leaves the generator open when it is cancelled. This one drives the generator itself: an error
+reaches the window, and a cancelled generator is closed, in the middle of a forward pass.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable
+from contextlib import closing
+from typing import Any
+
+from napari.qt.threading import WorkerBase, WorkerBaseSignals, create_worker
+from qtpy.QtCore import Signal
+
+from napari_virtual_stain.errors import VirtualStainError
+from napari_virtual_stain.events import Event, Progress, Stopped, Work, stop_when
+from napari_virtual_stain.gui.sentences import sentence
+
+SECONDS_BETWEEN_EVENTS = 0.05
+"""Progress that comes faster is dropped: nobody sees it, and the window has to draw it."""
+
+
+class _Signals(WorkerBaseSignals):  # type: ignore[misc]
+    yielded = Signal(object)
+    aborted = Signal()
+
+
+class Job(WorkerBase):  # type: ignore[misc]
+    """Drives a generator of events in a thread.
+
+    Its signals are ``started``, ``yielded`` (each event), and then one of ``returned`` (the
+    result), ``errored`` (the exception) and ``aborted``; at last ``finished``. All of them
+    arrive in the GUI thread. ``quit()`` cancels.
+
+    Parameters
+    ----------
+    make_work : callable
+        Makes the generator, in the thread, so that its imports do not stop the window.
+    """
+
+    def __init__(self, make_work: Callable[[], Work[Any]]) -> None:
+        super().__init__(SignalsClass=_Signals)
+        self._make_work = make_work
+        self._last_shown = 0.0
+
+    def work(self) -> Any:
+        """Drive the generator to its end; return its result, or None if cancelled."""
+        try:
+            with stop_when(self._is_cancelled), closing(self._make_work()) as work:
+                while not self._is_cancelled():
+                    try:
+                        event = next(work)
+                    except StopIteration as end:
+                        if self._is_cancelled():
+                            break
+                        return end.value
+                    self._show(event)
+        except Stopped:
+            pass
+        self.aborted.emit()
+        return None
+
+    def _is_cancelled(self) -> bool:
+        return bool(self.abort_requested)
+
+    def _show(self, event: Event) -> None:
+        if isinstance(event, Progress) and event.done < event.total:
+            now = time.monotonic()
+            if now - self._last_shown < SECONDS_BETWEEN_EVENTS:
+                return
+            self._last_shown = now
+        self.yielded.emit(event)
+
+
+class _Titled:
+    """The work under the name that napari shows when it asks whether to close the window."""
+
+    def __init__(self, make_work: Callable[[], Work[Any]], title: str) -> None:
+        self._make_work, self._title = make_work, title
+
+    def __call__(self) -> Work[Any]:
+        return self._make_work()
+
+    def __repr__(self) -> str:
+        return self._title
+
+
+def create_job(make_work: Callable[[], Work[Any]], title: str) -> Job:
+    """Return a job, not yet started, that the window of napari knows of.
+
+    The window asks before it closes over a running job, and cancels it when it does. Errors
+    are not raised anywhere: whoever makes the job connects ``errored``, for example to
+    :func:`report`.
+
+    Parameters
+    ----------
+    make_work : callable
+        Makes the generator of events; called in the thread.
+    title : str
+        What a person calls the work.
+    """
+    job: Job = create_worker(
+        _Titled(make_work, title), _worker_class=Job, _start_thread=False, _ignore_errors=True
+    )
+    job.warned.connect(_log_warning)
+    return job
+
+
+def explain(error: BaseException) -> str | None:
+    """Return the sentence that an error is for a person, or None if it is a bug."""
+    if isinstance(error, VirtualStainError):
+        return sentence(str(error))
+    if _is_out_of_memory(error):
+        return (
+            "The memory did not suffice. Close other programs, or choose a smaller tile or the "
+            "device cpu in the advanced options, and try again."
+        )
+    return None
+
+
+def report(error: BaseException) -> str:
+    """Show an error as napari does, and return what it says in one line.
+
+    What is for a person becomes a notification; a bug gets napari's dialog with a traceback.
+    """
+    from napari.utils.notifications import notification_manager, show_error
+
+    text = explain(error)
+    if text is not None:
+        show_error(text)
+        return text
+    notification_manager.receive_error(type(error), error, error.__traceback__)
+    return f"An error inside the program: {type(error).__name__}: {error}"
+
+
+def _is_out_of_memory(error: BaseException) -> bool:
+    text = str(error).casefold()
+    return isinstance(error, MemoryError) or (
+        isinstance(error, RuntimeError) and ("out of memory" in text or "can't allocate" in text)
+    )
+
+
+def _log_warning(warning: tuple[Any, ...]) -> None:
+    # What a person should know comes as a Notice; libraries warn their programmers.
+    logging.getLogger(__name__).warning("%s: %s", warning[1].__name__, warning[0])

@@ -1,0 +1,164 @@
+"""An image as napari's layer data: one layer for each channel, in place and in colour.
+
+Layer data are plain tuples (data, attributes, type): nothing here needs napari or a window.
+The way back is :mod:`.from_layer_data`.
+"""
+
+from __future__ import annotations
+
+import itertools
+import re
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from napari_virtual_stain.evaluation.display import Limits, display_limits
+from napari_virtual_stain.image import Image
+
+LayerData = tuple[Any, dict[str, Any], str]
+
+METADATA = "napari_virtual_stain"
+"""Key of a layer's metadata under which ours stand."""
+
+LABELS = "labels"
+"""Key of an image's provenance that says that its pixels are labels, not intensities."""
+
+TRANSMITTED = re.compile(
+    r"bright ?field|phase|transmi|label ?free|nomarski|\b(bf|ph\d?|phc|dic|tl|t ?pmt)\b"
+)
+DNA = re.compile(r"dapi|hoechst|dna|nucle")
+FLUORESCENCE = ("green", "magenta", "yellow", "cyan")
+"""Colormaps of channels other than DNA, in their order, as training gives them to outputs."""
+
+SHOWN = 3
+"""Number of fluorescence channels that are visible at first: the light of more adds up to white."""
+
+SAMPLED = {"T": (0.0, 0.5, 1.0), "Z": (0.25, 0.5, 0.75)}
+"""Where along an axis planes are looked at for the contrast limits, as parts of its length."""
+
+SAMPLED_SIDE = 1024
+"""Side in pixels of the middle of a plane that is looked at."""
+
+
+def layer_data(image: Image) -> list[LayerData]:
+    """Return an image as layer data, one layer for each channel.
+
+    Transmitted light comes first, that is at the bottom, because nothing shines through it.
+    Pixels stay as lazy as they are: for the contrast limits few planes are read.
+
+    Parameters
+    ----------
+    image : Image
+        Of any axes. Where its provenance says so (`LABELS`), its channels become labels layers.
+
+    Returns
+    -------
+    list of (data, attributes, type)
+        `data` without C axis. Scale and units are in µm and s, 1 pixel where the size is
+        unknown; axis labels are ``t``, ``z``, ``y``, ``x``. The metadata hold, under
+        `METADATA`, the layer's name, its channels, provenance and voxel size as they were read.
+    """
+    channels = [image.channel(position) for position in range(image.n_channels)]
+    names = [_channel_name(channel) for channel in channels]
+    if image.provenance.get(LABELS) and image.dtype.kind in "biu":
+        return [
+            (one.data, _placed(one, name), "labels")
+            for one, name in zip(channels, names, strict=True)
+        ]
+    transmitted = [bool(TRANSMITTED.search(_words(name))) for name in names]
+    shining = itertools.count()
+    layers = [
+        (
+            one.data,
+            {
+                **_placed(one, name),
+                "colormap": colormap,
+                # Additive light would drown in the bright background of transmitted light.
+                "blending": "translucent_no_depth" if below else "additive",
+                "contrast_limits": contrast_limits(one),
+                "visible": below or next(shining) < SHOWN,
+                # A narrow image is not one in colour.
+                "rgb": False,
+            },
+            "image",
+        )
+        for one, name, colormap, below in zip(
+            channels, names, colormaps(names), transmitted, strict=True
+        )
+    ]
+    order = sorted(range(len(layers)), key=lambda position: not transmitted[position])
+    return [layers[position] for position in order]
+
+
+def layer_name(image_name: str, channel: str) -> str:
+    """Return what the layer of a channel is called: ``image: channel``, without saying it twice."""
+    if not channel or image_name.casefold().endswith(channel.casefold()):
+        return image_name
+    return f"{image_name}: {channel}"
+
+
+def colormaps(names: Sequence[str]) -> list[str]:
+    """Return a colormap for each channel name.
+
+    Transmitted light is gray, DNA blue as microscopists expect, everything else in turn
+    green, magenta, yellow, cyan. The only channel without a name is gray.
+    """
+    others = itertools.cycle(FLUORESCENCE)
+    found = []
+    for name in names:
+        words = _words(name)
+        if TRANSMITTED.search(words) or not (name or len(names) > 1):
+            found.append("gray")
+        else:
+            found.append("bop blue" if DNA.search(words) else next(others))
+    return found
+
+
+def contrast_limits(channel: Image) -> Limits:
+    """Return display limits from a sample of the pixels of an image without C axis.
+
+    The sample are the middles of up to nine planes, so that a large file is not read for it.
+    """
+    index: list[Any] = []
+    for axis, size in channel.sizes.items():
+        if axis in SAMPLED:
+            index.append(sorted({round(part * (size - 1)) for part in SAMPLED[axis]}))
+        else:
+            start = max(0, (size - SAMPLED_SIDE) // 2)
+            index.append([slice(start, start + SAMPLED_SIDE)])
+    sample = np.stack([np.asarray(channel.data[key]) for key in itertools.product(*index)])
+    if sample.dtype.kind == "f":
+        sample = sample[np.isfinite(sample)]
+    return display_limits(sample) if sample.size else (0.0, 1.0)
+
+
+def _placed(channel: Image, name: str) -> dict[str, Any]:
+    steps = {**channel.voxel_size}
+    if channel.time_step is not None and "T" in channel.axes:
+        steps["T"] = channel.time_step
+    units = {axis: "second" if axis == "T" else "micrometer" for axis in steps}
+    layer = layer_name(channel.name, name)
+    return {
+        "name": layer,
+        "scale": tuple(steps.get(axis, 1.0) for axis in channel.axes),
+        "units": tuple(units.get(axis, "pixel") for axis in channel.axes),
+        "axis_labels": tuple(channel.axes.lower()),
+        "metadata": {
+            METADATA: {
+                "layer": layer,
+                "channels": list(channel.channels),
+                "provenance": dict(channel.provenance),
+                "voxel_size": dict(channel.voxel_size),
+            }
+        },
+    }
+
+
+def _channel_name(channel: Image) -> str:
+    return channel.channels[0] if channel.channels else ""
+
+
+def _words(name: str) -> str:
+    """Return a name as words in lower case, so that ``BF_1`` holds the word ``bf``."""
+    return re.sub(r"[\W_]+", " ", name.casefold())

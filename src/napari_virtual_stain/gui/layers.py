@@ -1,0 +1,219 @@
+"""Layers of napari as images: what their axes, voxel size and channels are, and what is refused.
+
+No pixel is read here, so that a dock can look at layers with every click.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import napari.layers
+import numpy as np
+
+from napari_virtual_stain.errors import VirtualStainError
+from napari_virtual_stain.events import Notice
+from napari_virtual_stain.gui.from_layer_data import AXIS_LABELS
+from napari_virtual_stain.gui.layer_data import METADATA
+from napari_virtual_stain.image import AXES, SPATIAL, Image
+
+Layer = Any
+"""A layer of napari, or the proxy of one that plugins are given; compare them with ``==``."""
+
+CUSTOMARY_AXES = {
+    2: ("YX",),
+    3: ("ZYX", "TYX", "CYX"),
+    4: ("TZYX", "CZYX", "TCYX"),
+    5: ("TCZYX",),
+}
+"""What the axes of a layer can be, by their number; the first of three axes are a stack."""
+
+
+@dataclass(frozen=True, eq=False)
+class Source:
+    """A layer, and the image that it is.
+
+    Parameters
+    ----------
+    layer : napari.layers.Image
+    axes : str
+        Of the layer, in its own order.
+    image : Image
+        The same pixels, as lazy as they were, with the axes in the order of ``TCZYX``.
+    notices : tuple of Notice
+        What had to be assumed about it.
+    """
+
+    layer: Layer
+    axes: str
+    image: Image
+    notices: tuple[Notice, ...] = ()
+
+
+def read_layer(layer: Layer, axes: str = "") -> Source:
+    """Return a layer as an image.
+
+    Parameters
+    ----------
+    layer : napari.layers.Layer
+        Of a multiscale layer, the full resolution is taken.
+    axes : str
+        What a person says that its axes are, one of :func:`axes_choices`.
+
+    Raises
+    ------
+    VirtualStainError
+        If it is no image layer, an RGB image, or its axes cannot be told apart.
+    """
+    _check_kind(layer)
+    data = layer.data[0] if layer.multiscale else layer.data
+    choices = axes_choices(layer)
+    notices: list[Notice] = []
+    if axes not in choices:
+        axes = _assumed(layer, choices, notices)
+    ordered = "".join(axis for axis in AXES if axis in axes)
+    image = Image(
+        data=_in_order(data, [axes.index(axis) for axis in ordered]),
+        axes=ordered,
+        voxel_size=_voxel_size(layer, axes, notices),
+        channels=_channels(layer, data.shape[axes.index("C")] if "C" in axes else 1),
+        time_step=_time_step(layer, axes),
+        name=layer.name,
+        provenance=_ours(layer).get("provenance", {}),
+    )
+    return Source(layer, axes, image, tuple(notices))
+
+
+def axes_choices(layer: Layer) -> tuple[str, ...]:
+    """Return what the axes of an image layer can be, in its own order.
+
+    Its axis labels (t, c, z, y, x; time, channel, depth) are believed. Where they do not name
+    every axis, the customary orders remain that agree with those that they do name.
+    """
+    named = [AXIS_LABELS.get(str(label).casefold(), "") for label in layer.axis_labels]
+    if all(named):
+        axes = "".join(named)
+        return (axes,) if len(set(axes)) == len(axes) and {"Y", "X"} <= set(axes) else ()
+    fitting = [
+        axes
+        for axes in CUSTOMARY_AXES.get(layer.ndim, ())
+        if all(name in ("", axis) for name, axis in zip(named, axes, strict=True))
+    ]
+    # Where orders differ only by axes with one position, they are the same.
+    shape = _shape(layer)
+    distinct: dict[str, str] = {}
+    for axes in fitting:
+        long = "".join(a if n > 1 else "-" for a, n in zip(axes, shape, strict=True))
+        distinct.setdefault(long, axes)
+    return tuple(distinct.values())
+
+
+def describe_axes(axes: str) -> str:
+    """Return what a person calls an order of axes: ``ZYX (z-stack)``."""
+    words = {"T": "time points", "C": "channels", "Z": "z-stack"}
+    named = ", ".join(words[axis] for axis in axes if axis in words)
+    return f"{axes} ({named})" if named else axes
+
+
+def image_layers(layers: Sequence[Layer]) -> list[Layer]:
+    """Return the image layers, the topmost first, as a person reads the layer list."""
+    return [one for one in reversed(list(layers)) if isinstance(one, napari.layers.Image)]
+
+
+def _check_kind(layer: Layer) -> None:
+    if not isinstance(layer, napari.layers.Image):
+        kind = layer.__class__.__name__.casefold()
+        raise VirtualStainError(
+            f"{layer.name} is a {kind} layer and not an image; choose an image layer."
+        )
+    if layer.rgb:
+        raise VirtualStainError(
+            f"{layer.name} is an RGB image, and its colours are no grey values; split it "
+            "(right-click on the layer, Split RGB) and choose one of the parts."
+        )
+
+
+def _assumed(layer: Layer, choices: Sequence[str], notices: list[Notice]) -> str:
+    if not choices:
+        labels = ", ".join(str(label) for label in layer.axis_labels)
+        raise VirtualStainError(
+            f"the axes of {layer.name} (labels {labels}) cannot be told apart; name them t, c, z, "
+            "y, x in its axis labels, with y and x among them."
+        )
+    if len(choices) > 1 and layer.ndim > 3:
+        listed = ", ".join(choices)
+        raise VirtualStainError(
+            f"which axes of {layer.name} are time, channels and z planes cannot be told apart; "
+            f"choose its axes ({listed})."
+        )
+    if len(choices) > 1:
+        count = _shape(layer)[0]
+        notices.append(
+            Notice(
+                f"the axes of {layer.name} have no names: it is taken as a z-stack of {count} "
+                "planes. If it is not, choose its axes."
+            )
+        )
+    return choices[0]
+
+
+def _shape(layer: Layer) -> tuple[int, ...]:
+    return tuple((layer.data[0] if layer.multiscale else layer.data).shape)
+
+
+def _in_order(data: Any, order: list[int]) -> Any:
+    if order == sorted(order):
+        return data
+    if not isinstance(data, np.ndarray):
+        import dask.array as da
+
+        data = data if isinstance(data, da.Array) else da.from_array(data, name=False)
+    return data.transpose(order)
+
+
+def _voxel_size(layer: Layer, axes: str, notices: list[Notice]) -> dict[str, float]:
+    """Return µm for each spatial axis where they are known.
+
+    A scale of 1 without a unit is one that nobody has set. Any other scale without a unit is
+    taken as µm, as plugins have given it since before layers had units.
+    """
+    found, unitless = {}, {}
+    for axis, step, unit in zip(axes, layer.scale, layer.units, strict=True):
+        size = abs(float(step))
+        if axis not in SPATIAL or not size:
+            continue
+        if unit.is_compatible_with("micrometer"):
+            found[axis] = float((size * unit).m_as("micrometer"))
+        elif size != 1:
+            unitless[axis] = size
+    if unitless:
+        sizes = " × ".join(f"{size:g}" for size in unitless.values())
+        notices.append(
+            Notice(
+                f"the scale of {layer.name} along {', '.join(unitless)} ({sizes}) has no unit and "
+                "is taken as µm."
+            )
+        )
+    sizes_by_axis = found | unitless
+    return {axis: sizes_by_axis[axis] for axis in SPATIAL if axis in sizes_by_axis}
+
+
+def _time_step(layer: Layer, axes: str) -> float | None:
+    if "T" not in axes:
+        return None
+    position = axes.index("T")
+    unit, step = layer.units[position], float(layer.scale[position])
+    if not unit.is_compatible_with("second"):
+        return None
+    return float((step * unit).m_as("second"))
+
+
+def _channels(layer: Layer, count: int) -> tuple[str, ...]:
+    names = tuple(str(name) for name in _ours(layer).get("channels", ()))
+    return names if len(names) == count else ()
+
+
+def _ours(layer: Layer) -> dict[str, Any]:
+    ours = layer.metadata.get(METADATA, {})
+    return ours if isinstance(ours, dict) else {}

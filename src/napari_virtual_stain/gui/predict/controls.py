@@ -1,0 +1,77 @@
+"""The button, what is said above and below it, and the progress with Cancel beside it."""
+
+from __future__ import annotations
+
+from qtpy.QtCore import Signal
+from qtpy.QtWidgets import QHBoxLayout, QLabel, QProgressBar, QPushButton, QVBoxLayout, QWidget
+
+from napari_virtual_stain.events import Progress
+from napari_virtual_stain.gui.predict.state import Panel
+from napari_virtual_stain.gui.theme import PrimaryButton
+from napari_virtual_stain.gui.widgets import Messages
+
+
+class Controls(QWidget):  # type: ignore[misc]
+    """What is pressed and what is said."""
+
+    predict_pressed = Signal()
+    cancel_pressed = Signal()
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.before = Messages()
+        self.button = PrimaryButton("Predict fluorescence")
+        self.stage = QLabel()
+        self.bar = QProgressBar()
+        self.bar.setTextVisible(False)
+        self.cancel = QPushButton("Cancel")
+        self.cancel.setToolTip("Stop. No layer is added or changed.")
+        self.after = Messages()
+        self._progress = QWidget()
+
+        row = QHBoxLayout()
+        row.setSpacing(6)
+        row.addWidget(self.bar, 1)
+        row.addWidget(self.cancel)
+        progress = QVBoxLayout(self._progress)
+        progress.setContentsMargins(0, 0, 0, 0)
+        progress.setSpacing(3)
+        progress.addWidget(self.stage)
+        progress.addLayout(row)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.setSpacing(8)
+        for widget in (self.before, self.button, self._progress, self.after):
+            layout.addWidget(widget)
+        self._progress.hide()
+        self.button.clicked.connect(self._predict)
+        self.cancel.clicked.connect(self._cancel)
+
+    def show_panel(self, panel: Panel) -> None:
+        """Show what can be pressed and what is said."""
+        self.before.show_lines(panel.before)
+        self.after.show_lines(panel.after)
+        self.button.setEnabled(panel.can_predict)
+        self.button.setToolTip(
+            "Predict the outputs of the model. napari stays usable meanwhile."
+            if panel.can_predict
+            else "\n".join(line.text for line in panel.before[:1]) or "A prediction is running."
+        )
+        self._progress.setVisible(not panel.can_choose)
+        self.cancel.setEnabled(panel.can_cancel)
+        self.cancel.setText(panel.cancel)
+
+    def show_progress(self, progress: Progress) -> None:
+        """Show how far the work is."""
+        stage = progress.stage[:1].upper() + progress.stage[1:]
+        count = f", {progress.done} of {progress.total}" if progress.total > 1 else "…"
+        self.stage.setText(stage + count)
+        # Qt shows a bar without an end as one that moves to and fro.
+        self.bar.setRange(0, progress.total)
+        self.bar.setValue(progress.done)
+
+    def _predict(self) -> None:
+        self.predict_pressed.emit()
+
+    def _cancel(self) -> None:
+        self.cancel_pressed.emit()

@@ -1,0 +1,82 @@
+"""What is made beside the prediction: error maps, after which match, and Otsu masks."""
+
+from __future__ import annotations
+
+from qtpy.QtCore import Signal
+from qtpy.QtWidgets import QCheckBox, QGridLayout, QLabel, QWidget
+
+from napari_virtual_stain.evaluation.matching import MATCHES, Match
+from napari_virtual_stain.gui.widgets import Choice
+
+MATCH_NAMES = {"none": "no match", "z-score": "match z-scores", "least-squares": "match by fit"}
+MATCH_TIPS = (
+    "How the predicted grey values are brought to the observed ones before they are subtracted:\n"
+    "no match: as they are;\n"
+    "match z-scores: same mean and standard deviation;\n"
+    "match by fit: gain and offset of least squares."
+)
+
+
+class OutputOptions(QWidget):  # type: ignore[misc]
+    """Boxes to tick, and the match of the error maps."""
+
+    changed = Signal()
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.prediction = QCheckBox("Prediction")
+        self.prediction.setChecked(True)
+        self.prediction.setEnabled(False)
+        self.prediction.setToolTip("The predicted channels, each as a layer. Always added.")
+        self.errors = QCheckBox("Error maps")
+        self.masks = QCheckBox("Otsu masks")
+        self.masks.setToolTip(
+            "Masks by Otsu's threshold of the predicted channels, and of the observed ones that\n"
+            "they are compared with. They are added hidden: click on their eye in the layer list."
+        )
+        self.match = Choice()
+        self.match.offer(list(MATCHES), [MATCH_NAMES[match] for match in MATCHES])
+        self.match.setToolTip(MATCH_TIPS)
+        self.hint = QLabel("needs an observed layer")
+        layout = QGridLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.setHorizontalSpacing(8)
+        layout.setVerticalSpacing(4)
+        layout.addWidget(self.prediction, 0, 0)
+        layout.addWidget(self.errors, 1, 0)
+        layout.addWidget(self.match, 1, 1)
+        layout.addWidget(self.hint, 1, 1)
+        layout.addWidget(self.masks, 2, 0)
+        layout.setColumnStretch(1, 1)
+        self.errors.toggled.connect(self._tell)
+        self.masks.toggled.connect(self._tell)
+        self.match.picked.connect(self._tell)
+        self.allow_errors(False)
+
+    def allow_errors(self, possible: bool) -> None:
+        """Whether there is an observed layer to take errors from."""
+        self.errors.setEnabled(possible)
+        self.hint.setVisible(not possible)
+        self.match.setVisible(possible)
+        self.errors.setToolTip(
+            "Observed − predicted, predicted − observed, and the absolute error.\n"
+            "They are added hidden: click on their eye in the layer list."
+            if possible
+            else "Choose an observed layer to compare with."
+        )
+
+    def wants_errors(self) -> bool:
+        """Whether error maps are wanted and possible."""
+        return bool(self.errors.isChecked() and self.errors.isEnabled())
+
+    def wants_masks(self) -> bool:
+        """Whether Otsu masks are wanted."""
+        return bool(self.masks.isChecked())
+
+    def chosen_match(self) -> Match:
+        """Return the match before the error maps."""
+        match: Match = self.match.value()
+        return match
+
+    def _tell(self) -> None:
+        self.changed.emit()

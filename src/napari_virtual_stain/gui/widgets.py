@@ -1,0 +1,184 @@
+"""Small widgets that docks are made of."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from qtpy.QtCore import QEvent, QObject, QSize, Qt, Signal
+from qtpy.QtWidgets import (
+    QComboBox,
+    QFrame,
+    QHBoxLayout,
+    QLabel,
+    QScrollArea,
+    QSizePolicy,
+    QVBoxLayout,
+    QWidget,
+)
+
+from napari_virtual_stain.gui.sentences import Line
+from napari_virtual_stain.gui.theme import ToneMark
+
+
+class Choice(QComboBox):  # type: ignore[misc]
+    """A combo box of any Python objects, as narrow as it must be.
+
+    ``picked`` is emitted when a person chooses, and never when the program does.
+    """
+
+    picked = Signal()
+    opening = Signal()
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._values: list[Any] = []
+        self.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
+        self.setMinimumContentsLength(6)
+        self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
+        self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
+        self.activated.connect(self._tell)
+
+    def offer(self, values: Sequence[Any], texts: Sequence[str], chosen: Any = None) -> None:
+        """Offer other values, and choose one of them, else the first."""
+        if values != self._values or list(texts) != self._texts():
+            self._values = list(values)
+            self.clear()
+            self.addItems(list(texts))
+        self.choose(chosen)
+
+    def choose(self, value: Any) -> None:
+        """Choose a value, or the first where it is not offered."""
+        self.setCurrentIndex(self._values.index(value) if value in self._values else 0)
+
+    def value(self) -> Any:
+        """Return what is chosen, or None if nothing is offered."""
+        index = self.currentIndex()
+        return self._values[index] if 0 <= index < len(self._values) else None
+
+    def wheelEvent(self, event: Any) -> None:
+        """Leave the wheel to the dock, which is to be scrolled and not changed by it."""
+        event.ignore()
+
+    def showPopup(self) -> None:
+        """Let the values be brought up to date before they are seen."""
+        self.opening.emit()
+        super().showPopup()
+
+    def _texts(self) -> list[str]:
+        return [self.itemText(index) for index in range(self.count())]
+
+    def _tell(self, index: int) -> None:
+        self.picked.emit()
+
+
+class Messages(QWidget):  # type: ignore[misc]
+    """Lines of text, each with a mark that says how it is meant."""
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._rows: list[_Row] = []
+        self._layout = QVBoxLayout(self)
+        self._layout.setContentsMargins(0, 0, 0, 0)
+        self._layout.setSpacing(4)
+        self.hide()
+
+    def show_lines(self, lines: Sequence[Line]) -> None:
+        """Show these lines instead of what was shown; without any, take no room."""
+        while len(self._rows) < len(lines):
+            row = _Row(self)
+            self._rows.append(row)
+            self._layout.addWidget(row)
+        for position, row in enumerate(self._rows):
+            if position < len(lines):
+                row.show_line(lines[position])
+            row.setVisible(position < len(lines))
+        self.setVisible(bool(lines))
+
+    def text(self) -> str:
+        """Return what is shown, a line of text for each line."""
+        return "\n".join(row.text() for row in self._rows if row.isVisibleTo(self))
+
+
+class _Row(QWidget):  # type: ignore[misc]
+    def __init__(self, parent: QWidget) -> None:
+        super().__init__(parent)
+        self._mark = ToneMark(self)
+        self._label = wrapped_label("")
+        layout = QHBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.setSpacing(6)
+        layout.addWidget(self._mark, 0, Qt.AlignmentFlag.AlignTop)
+        layout.addWidget(self._label, 1)
+
+    def show_line(self, line: Line) -> None:
+        self._mark.show_tone(line.tone)
+        self._label.setText(line.text)
+        self._label.setAccessibleName(f"{line.tone.name.casefold()}: {line.text}")
+
+    def text(self) -> str:
+        return str(self._label.text())
+
+
+class FittingScrollArea(QScrollArea):  # type: ignore[misc]
+    """A vertical scroll area that is never higher than what it holds."""
+
+    def __init__(self, content: QWidget, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.setWidgetResizable(True)
+        self.setFrameShape(QFrame.Shape.NoFrame)
+        self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        self.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Expanding)
+        self.setWidget(content)
+        content.installEventFilter(self)
+
+    def sizeHint(self) -> QSize:
+        """Return the size of what it holds."""
+        return QSize(self.widget().minimumSizeHint().width(), self._height())
+
+    def minimumSizeHint(self) -> QSize:
+        """Return the width of what it holds, so that nothing is cut off at the side."""
+        bar = self.verticalScrollBar().sizeHint().width()
+        return QSize(self.widget().minimumSizeHint().width() + bar, 80)
+
+    def eventFilter(self, watched: QObject, event: QEvent) -> bool:
+        """Follow what it holds."""
+        if watched is self.widget() and event.type() == QEvent.Type.LayoutRequest:
+            self._fit()
+        return bool(super().eventFilter(watched, event))
+
+    def resizeEvent(self, event: Any) -> None:
+        """Follow the width, on which the height of wrapped text depends."""
+        super().resizeEvent(event)
+        self._fit()
+
+    def _fit(self) -> None:
+        self.setMaximumHeight(self._height())
+        self.updateGeometry()
+
+    def _height(self) -> int:
+        content = self.widget()
+        if content.hasHeightForWidth():
+            return int(content.heightForWidth(max(self.viewport().width(), 1)))
+        return int(content.sizeHint().height())
+
+
+def wrapped_label(text: str) -> QLabel:
+    """Return a label that breaks its lines, at any width, and whose text can be copied."""
+    label = QLabel(text)
+    label.setTextFormat(Qt.TextFormat.PlainText)
+    label.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
+    policy = QSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Minimum)
+    policy.setHeightForWidth(True)
+    label.setSizePolicy(policy)
+    label.setWordWrap(True)
+    return label
+
+
+def heading(text: str) -> QLabel:
+    """Return the heading of a part of a dock."""
+    label = QLabel(text)
+    font = label.font()
+    font.setBold(True)
+    label.setFont(font)
+    return label

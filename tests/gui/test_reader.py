@@ -1,0 +1,159 @@
+"""Files opened through us, as napari opens them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import napari
+import numpy as np
+import pytest
+from napari.components import ViewerModel
+from napari.utils.notifications import notification_manager
+
+from napari_virtual_stain.errors import VirtualStainError
+from napari_virtual_stain.gui import commands, reader
+from napari_virtual_stain.gui.reader import get_image_reader, get_model_reader, read_images
+from napari_virtual_stain.image import Image
+from napari_virtual_stain.io import write_image
+
+PLUGIN = "napari-virtual-stain"
+
+
+@pytest.fixture
+def well(tmp_path):
+    """Return an OME-TIFF of two channels and its image."""
+    pixels = np.arange(2 * 4 * 6 * 5, dtype="u2").reshape(2, 4, 6, 5)
+    image = Image(
+        pixels, "CZYX", {"Z": 1.5, "Y": 0.25, "X": 0.25}, ["phase", "DAPI"], provenance={"a": 1}
+    )
+    return write_image(image, tmp_path / "wéll.ome.tif"), image
+
+
+@pytest.fixture
+def said(monkeypatch):
+    """Return the notifications of the test."""
+    monkeypatch.setattr(notification_manager, "records", [])
+    return notification_manager.records
+
+
+@pytest.mark.parametrize("path", ["a.ome.tif", "A.OME.TIFF", Path("a.ome.tif"), ["a.ome.tif"] * 2])
+def test_ome_tiff_is_taken(path):
+    assert get_image_reader(path) is read_images
+
+
+@pytest.mark.parametrize(
+    "path", ["a.tif", "a.tiff", "ome.tif.png", "", [], ["a.ome.tif", "a.tif"], None, 3, [None]]
+)
+def test_anything_else_is_left_to_others(path):
+    assert get_image_reader(path) is None
+    assert get_model_reader(path) is None
+
+
+def test_napari_opens_channels_in_place(well):
+    path, image = well
+    viewer = ViewerModel()
+    phase, dapi = viewer.open(path, plugin=PLUGIN)
+    assert [phase.name, dapi.name] == ["wéll: phase", "wéll: DAPI"]
+    assert tuple(dapi.scale) == (1.5, 0.25, 0.25)
+    assert dapi.axis_labels == ("z", "y", "x")
+    np.testing.assert_array_equal(dapi.data, image.data[1])
+
+
+def test_several_files_are_layers_of_each(well, tmp_path):
+    path, image = well
+    other = write_image(image.channel(0), tmp_path / "other.ome.tiff")
+    names = [attributes["name"] for _, attributes, _ in read_images([str(path), str(other)])]
+    assert names == ["wéll: phase", "wéll: DAPI", "other: phase"]
+
+
+def test_what_was_assumed_is_said_each_time(tmp_path, said):
+    import tifffile
+
+    path = tmp_path / "stack.ome.tif"
+    tifffile.imwrite(path, np.zeros((3, 8, 8), "u2"), ome=False, photometric="minisblack")
+    for _ in range(2):
+        read_images(path)
+    assert [record.severity for record in said] == ["warning"] * 2
+    assert all("they are taken as a z stack" in record.message for record in said)
+
+
+def test_damaged_file_is_refused_in_a_sentence_that_is_shown(well, tmp_path, said):
+    broken = tmp_path / "broken.ome.tif"
+    broken.write_bytes(well[0].read_bytes()[:300])
+    with pytest.raises(VirtualStainError, match=r"broken\.ome\.tif"):
+        read_images(broken)
+    (record,) = said
+    assert record.severity == "error"
+    assert record.message.startswith("broken.ome.tif")
+
+
+def test_missing_file_is_refused_in_a_sentence(tmp_path):
+    with pytest.raises(VirtualStainError, match=r"none\.ome\.tif"):
+        read_images(tmp_path / "none.ome.tif")
+
+
+# --- Models
+
+
+@pytest.fixture
+def model(tmp_path):
+    """Return the file of a small model."""
+    from napari_virtual_stain.io import save_model
+    from napari_virtual_stain.model import (
+        InputSpec,
+        ModelSpec,
+        NetworkSpec,
+        OutputSpec,
+        StainModel,
+    )
+
+    spec = ModelSpec(
+        name="tiny",
+        network=NetworkSpec(name="fnet", options={"depth": 1, "filters": 2}),
+        inputs=[InputSpec(name="phase")],
+        outputs=[OutputSpec(name="DAPI")],
+    )
+    return save_model(StainModel(spec.build_network(), spec), tmp_path / "tiny.safetensors")
+
+
+class FakeDock:
+    """Stands for the dock; remembers the models that it was given."""
+
+    def __init__(self):
+        self.chosen = []
+
+    def choose_model(self, path):
+        self.chosen.append(path)
+
+
+@pytest.fixture
+def dock(monkeypatch):
+    """Return the dock of a window that stands for napari's."""
+    fake = FakeDock()
+    monkeypatch.setattr(napari, "current_viewer", lambda: "viewer")
+    monkeypatch.setattr(commands, "open_predict_dock", lambda viewer: fake)
+    return fake
+
+
+def test_model_is_chosen_in_the_dock_and_makes_no_layer(model, dock):
+    viewer = ViewerModel()
+    assert viewer.open(model, plugin=PLUGIN) == []
+    assert dock.chosen == [str(model)]
+    assert len(viewer.layers) == 0
+
+
+def test_other_weights_are_refused_before_anything_opens(tmp_path, dock):
+    import torch
+    from safetensors.torch import save_file
+
+    other = tmp_path / "other.safetensors"
+    save_file({"a": torch.zeros(2)}, other)
+    with pytest.raises(VirtualStainError, match="holds weights, but no model specification"):
+        reader.open_model(other)
+    assert dock.chosen == []
+
+
+def test_model_without_a_window_is_refused(model, monkeypatch):
+    monkeypatch.setattr(napari, "current_viewer", lambda: None)
+    with pytest.raises(VirtualStainError, match=r"tiny\.safetensors is a model, and there is no"):
+        reader.open_model([str(model)])

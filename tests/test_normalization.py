@@ -1,0 +1,61 @@
+"""Statistics are those of NumPy, whatever the chunks."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+
+from napari_virtual_stain import normalization
+from napari_virtual_stain.errors import VirtualStainError
+from napari_virtual_stain.normalization import Statistics, pooled, restore, standardize, statistics
+
+
+@settings(deadline=None)
+@given(
+    hnp.arrays(np.uint16, hnp.array_shapes(min_dims=2, max_dims=4, max_side=6)),
+    st.integers(1, 40),
+)
+def test_chunks_make_no_difference(values, chunk):
+    if np.ptp(values) == 0:
+        return
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(normalization, "CHUNK_PIXELS", chunk)
+        found = statistics(values, "image")
+    assert np.isclose(found.mean, values.mean(), rtol=1e-12)
+    assert np.isclose(found.std, values.std(), rtol=1e-9)
+
+
+def test_large_offsets_lose_nothing():
+    values = np.random.default_rng(0).normal(size=(50, 50)) + 1e9
+    assert np.isclose(statistics(values, "image").std, values.std(), rtol=1e-9)
+
+
+def test_scaling_is_undone():
+    values = np.linspace(0, 4000, 99).reshape(9, 11)
+    by = statistics(values, "image")
+    assert np.allclose(restore(standardize(values, by), by), values, atol=1e-2)
+    assert abs(standardize(values, by).std() - 1) < 1e-5
+
+
+def test_pooled_statistics_are_those_of_all_pixels():
+    a, b = np.random.default_rng(0).normal([[1.0]], 2, (20, 20)), np.full((20, 20), 5.0)
+    b[0, 0] = 6
+    both = pooled([statistics(a, "a"), statistics(b, "b")])
+    assert np.isclose(both.std, np.stack([a, b]).std())
+    assert both != Statistics(0, 1)
+
+
+@pytest.mark.parametrize(
+    ("values", "sentence"),
+    [
+        (np.array([[1.0, np.nan]]), "image contains NaN"),
+        (np.array([[1.0, -np.inf]]), "infinite pixels"),
+        (np.full((3, 3), 0.1), "constant: every pixel is 0.1"),
+    ],
+)
+def test_refused(values, sentence):
+    with pytest.raises(VirtualStainError, match=sentence):
+        statistics(values, "image")

@@ -1,0 +1,275 @@
+"""Training learns, repeats itself, scales by the full image, and says what it held out."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from scipy import ndimage
+
+from napari_virtual_stain.errors import VirtualStainError
+from napari_virtual_stain.events import Losses, Notice, Progress, run
+from napari_virtual_stain.image import Image
+from napari_virtual_stain.inference import predict
+from napari_virtual_stain.training import TrainOptions, train, train_events
+from napari_virtual_stain.training.augmentation import turn
+from napari_virtual_stain.training.examples import Example, draft_spec, read_examples
+from napari_virtual_stain.training.patches import batch, patch_shape
+from napari_virtual_stain.training.presets import Preset, preset, presets
+from napari_virtual_stain.training.splitting import split_in_space
+from napari_virtual_stain.training.validation import settled, validation_r
+
+UM = {"Y": 0.5, "X": 0.5}
+
+
+def pair(seed: int = 0, size=(64, 96), planes: int = 0, targets=("DNA", "actin"), name="field"):
+    """Return blobs as the input, and what a small network can make of them as the target."""
+    rng = np.random.default_rng(seed)
+    shape = (planes, *size) if planes else size
+    blobs = ndimage.gaussian_filter(rng.normal(size=shape), 1.5)
+    source = np.uint16(2000 + 800 * blobs / blobs.std())
+    middle = blobs[planes // 2] if planes else blobs
+    kinds = [np.abs(middle), ndimage.gaussian_filter(middle, 2)]
+    target = np.stack([np.uint16(100 + 50 * k / k.std() * (1 + k.min() * 0)) for k in kinds])
+    target = target[: len(targets)]
+    axes = "ZYX" if planes else "YX"
+    return (
+        Image(source, axes, {"Z": 1, **UM} if planes else UM, channels=("phase",), name=name),
+        Image(target, "CYX", UM, channels=targets, name=f"{name} stained"),
+    )
+
+
+QUICK = {
+    "preset": "gvtnet-2d-small",
+    "steps": 30,
+    "batch": 4,
+    "validate_every": 15,
+    "device": "cpu",
+}
+
+
+def test_it_learns_and_the_model_says_where_it_comes_from():
+    source, target = pair()
+    model = train(
+        [(source, target)],
+        **QUICK,
+        name="blobs",
+        licence="CC0",
+        attribution="us",
+        command="vstain train",
+    )
+    spec = model.spec
+    assert (spec.name, spec.network.name, spec.network.options["filters"]) == (
+        "blobs",
+        "gvtnet",
+        16,
+    )
+    assert [channel.name for channel in spec.inputs] == ["phase"]
+    assert [output.name for output in spec.outputs] == ["DNA", "actin"]
+    assert spec.voxel_size == UM
+    origin = spec.provenance
+    assert (origin.licence, origin.preset, origin.seed) == ("CC0", "gvtnet-2d-small", 0)
+    assert origin.steps in (15, 30)
+    assert origin.versions["torch"] == torch.__version__
+    predicted = predict(model, source)
+    held_out = slice(77, 96)
+    for channel, name in enumerate(target.channels):
+        r = np.corrcoef(
+            predicted.numpy()[channel, :, held_out].ravel(),
+            target.numpy()[channel, :, held_out].ravel(),
+        )[0, 1]
+        assert r > 0.5
+        assert abs(r - origin.scores[name]["validation_pearson_r"]) < 0.1
+        # In grey values of the target, not in z-scores.
+        assert abs(predicted.numpy()[channel].mean() - target.numpy()[channel].mean()) < 25
+
+
+def test_the_same_call_gives_the_same_model_and_another_seed_another():
+    pairs = [pair(planes=3, targets=("DNA",))]
+    options = {**QUICK, "steps": 3, "validate_every": 3}
+    one, same, other = (train(pairs, **options, seed=seed) for seed in (1, 1, 2))
+    weights = [model.network.state_dict()["output.weight"] for model in (one, same, other)]
+    assert torch.equal(weights[0], weights[1])
+    assert not torch.equal(weights[0], weights[2])
+    assert one.spec.inputs[0].planes == 3
+
+
+def test_global_random_state_is_left_alone():
+    state = torch.random.get_rng_state()
+    train([pair()], **{**QUICK, "steps": 1})
+    assert torch.equal(state, torch.random.get_rng_state())
+
+
+def test_events_tell_the_progress_the_losses_and_what_is_held_out():
+    events = []
+    run(train_events([pair()], TrainOptions(**QUICK)), events.append)
+    losses = [event for event in events if isinstance(event, Losses)]
+    assert [event.step for event in losses] == list(range(1, 31))
+    assert [event.step for event in losses if event.validation] == [15, 30]
+    assert losses[-1].training < losses[0].training
+    assert Progress("Training", 30, 30) in events
+    assert any(isinstance(e, Notice) and "columns 77 to 96" in e.text for e in events)
+
+
+def test_3d_pairs_train_a_3d_model():
+    source, target = pair(planes=8, size=(32, 64), targets=("DNA",))
+    stack = Image(
+        np.repeat(target.numpy(), 8, axis=0)[None], "CZYX", {"Z": 1, **UM}, channels=("DNA",)
+    )
+    model = train([(source, stack)], **{**QUICK, "preset": "gvtnet", "steps": 1, "batch": 1})
+    assert model.spec.spatial_axes == "ZYX"
+    assert predict(model, source).shape == (1, 8, 32, 64)
+
+
+def test_half_precision_is_what_is_scored():
+    model = train([pair()], **{**QUICK, "steps": 2}, half=True)
+    for name, tensor in model.network.state_dict().items():
+        if tensor.is_floating_point():
+            assert torch.equal(tensor, tensor.half().float()), name
+
+
+def test_statistics_are_those_of_the_full_image_even_of_a_crop():
+    source, target = pair()
+    values = source.numpy().copy()
+    values[:, 48:] += 3000
+    source = source.replace(data=values)
+    spec = draft_spec([source], [target.channel(0)], preset("gvtnet-2d"), "m")
+    (example,) = read_examples(spec, [source], [target.channel(0)], {"X": slice(0, 48)})
+    expected = (values - values.mean()) / values.std()
+    assert np.allclose(example.values[0], expected[:, :48], atol=1e-4)
+
+
+def test_crops_of_training_and_validation_are_kept_apart():
+    source, target = pair()
+    events = []
+    options = TrainOptions(
+        **{**QUICK, "steps": 1},
+        train_crop={"X": slice(0, 48)},
+        validation_crop={"X": slice(48, 96)},
+    )
+    run(train_events([(source, target)], options), events.append)
+    assert not any(isinstance(e, Notice) and "held out" in e.text for e in events)
+
+
+def test_batches_follow_from_seed_and_step():
+    rng = np.random.default_rng(0)
+    examples = [
+        Example(
+            rng.normal(size=(2, 40, 50)).astype(np.float32), np.zeros((1, 40, 50), np.float32), ()
+        )
+    ]
+    one, again, next_one = (batch(examples, (16, 16), 3, 7, step)[0] for step in (4, 4, 5))
+    assert one.shape == (3, 2, 16, 16)
+    assert np.array_equal(one, again)
+    assert not np.array_equal(one, next_one)
+
+
+def test_every_position_can_be_drawn_and_input_and_target_stay_together():
+    values = np.arange(10 * 12, dtype=np.float32).reshape(1, 10, 12)
+    examples = [Example(values, 2 * values, ())]
+    seen = set()
+    for step in range(200):
+        inputs, targets = batch(examples, (8, 8), 4, 0, step)
+        assert np.array_equal(targets, 2 * inputs)
+        seen |= {float(patch.min()) for patch in inputs}
+    assert seen == {12.0 * y + x for y in range(3) for x in range(5)}
+
+
+def test_patches_of_small_images_are_reflected_to_the_stride():
+    examples = [Example(np.ones((1, 5, 30), np.float32), np.ones((1, 5, 30), np.float32), ())]
+    shape = patch_shape(examples, (64, 64), (8, 8))
+    assert shape == (8, 24)
+    assert batch(examples, shape, 2, 0, 0)[0].shape == (2, 1, 8, 24)
+
+
+def test_the_eight_symmetries_of_the_square():
+    patch = np.arange(9.0).reshape(1, 3, 3)
+    assert len({turn(patch, way).tobytes() for way in range(8)}) == 8
+    flat = np.arange(6.0).reshape(1, 2, 3)
+    assert {turn(flat, way).shape for way in range(8)} == {(1, 2, 3)}
+
+
+def test_settled_statistics_are_those_of_the_batches():
+    network = torch.nn.Sequential(torch.nn.BatchNorm2d(1, momentum=0.003))
+    batches = [torch.randn(4, 1, 8, 8) * 3 + 5 for _ in range(3)]
+    norm = settled(network, batches)[0]
+    assert torch.allclose(norm.running_mean, torch.cat(batches).mean(), atol=1e-4)
+    assert norm.momentum == 0.003
+    assert network[0].running_mean == 0
+
+
+def test_validation_scores_a_perfect_network_with_one():
+    class Perfect(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.geometry = presets_network().geometry
+
+        def forward(self, x):
+            return 2 * x + 1
+
+    values = np.random.default_rng(0).normal(size=(1, 20, 20)).astype(np.float32)
+    scores = validation_r(Perfect(), [Example(values, values, ())], torch.device("cpu"))
+    assert np.allclose(scores, 1)
+
+
+def presets_network():
+    from napari_virtual_stain import networks
+
+    return networks.build("fnet", ndim=2, filters=1, depth=2)
+
+
+def test_every_preset_builds_its_network():
+    from napari_virtual_stain import networks
+
+    for one in presets():
+        with torch.device("meta"):
+            network = networks.build(one.network, ndim=len(one.spatial_axes), **one.options)
+        assert all(p % s == 0 for p, s in zip(one.patch, network.geometry.stride, strict=True))
+        assert isinstance(one, Preset)
+
+
+def test_a_narrow_image_cannot_be_split():
+    source, _ = pair(size=(40, 30))
+    with pytest.raises(VirtualStainError, match=r"too narrow \(30 columns\)"):
+        split_in_space(source, {})
+
+
+def stacked(image: Image, planes: int) -> Image:
+    return Image(np.stack([image.numpy()] * planes), "ZYX", UM, name=image.name)
+
+
+@pytest.mark.parametrize(
+    ("pairs", "options", "sentence"),
+    [
+        (lambda: [], {}, "no pairs"),
+        (lambda: [pair()], {"preset": "resnet"}, "no preset named 'resnet'; known: fnet"),
+        (lambda: [pair()], {"preset": "fnet"}, "3D, and field .* choose a 2D preset"),
+        (lambda: [pair()], {"targets": ["lamin"]}, "no channel named 'lamin'"),
+        (
+            lambda: [(pair()[0], pair(size=(64, 90))[1])],
+            {},
+            "field has 96 pixels along X and its target field stained has 90",
+        ),
+        (
+            lambda: [(pair()[0].replace(data=np.full((64, 96), 3)), pair()[1])],
+            {},
+            "field .* is constant",
+        ),
+        (
+            lambda: [(pair()[0], pair()[1].replace(data=np.zeros((2, 64, 96))))],
+            {},
+            "the target field stained .*is constant",
+        ),
+        (
+            lambda: [(stacked(pair()[0], 3), stacked(pair()[1].channel(0), 2))],
+            {},
+            "has 3 planes and its target field stained has 2",
+        ),
+        (lambda: [pair()], {"train_crop": {"X": slice(0, 500)}}, "does not lie in the image"),
+        (lambda: [pair()], {"steps": 0}, "steps must be at least 1"),
+        (lambda: [pair()], {"seed": -1}, "seed must not be negative"),
+    ],
+)
+def test_what_cannot_be_trained_is_refused_in_a_sentence(pairs, options, sentence):
+    with pytest.raises(VirtualStainError, match=sentence):
+        train(pairs(), **{**QUICK, **options})
