@@ -187,9 +187,7 @@ def bad_inputs(folder):
     tifffile.imwrite(folder / "rgb.tif", rng.integers(0, 255, (40, 50, 3)).astype(np.uint8))
     tifffile.imwrite(folder / "nan.tif", np.where(noise > 90, np.nan, noise).astype(np.float32))
     tifffile.imwrite(folder / "constant.tif", np.full((40, 50), 3, np.uint8))
-    tifffile.imwrite(
-        folder / "four.tif", rng.integers(0, 99, (2, 6, 40, 50)).astype(np.uint16), metadata=None
-    )
+    tifffile.imwrite(folder / "four.tif", rng.integers(0, 99, (2, 6, 40, 50)).astype(np.uint16))
     tifffile.imwrite(folder / "whole.tif", noise)
     content = (folder / "whole.tif").read_bytes()
     (folder / "truncated.tif").write_bytes(content[: len(content) // 2])

@@ -8,16 +8,19 @@ from __future__ import annotations
 
 import sys
 import warnings
+from typing import Annotated
 
 import typer
 
+from napari_virtual_stain import __version__
 from napari_virtual_stain.cli import compare, demo, models, predict, simulate, train
 from napari_virtual_stain.cli.output import say
 from napari_virtual_stain.errors import VirtualStainError, VirtualStainWarning
 
 app = typer.Typer(
     name="vstain",
-    help="Virtual staining: predict fluorescence from transmitted light, compare, train.",
+    help="Virtual staining: predict fluorescence from transmitted light, compare, train. "
+    "With --debug, any command shows the details of a failure.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     add_completion=False,
@@ -28,6 +31,22 @@ app.command("compare")(compare.command)
 app.add_typer(models.app, name="models")
 app.command("simulate")(simulate.command)
 app.command("demo")(demo.command)
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        print(f"napari-virtual-stain {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _common(
+    version: Annotated[
+        bool,
+        typer.Option("--version", callback=_print_version, is_eager=True, help="Show the version."),
+    ] = False,
+) -> None:
+    """Hold the options that belong to no command."""
 
 
 def main() -> None:

@@ -19,7 +19,7 @@ from napari_virtual_stain.gui.predict import state
 from napari_virtual_stain.gui.predict.advanced import AdvancedOptions
 from napari_virtual_stain.gui.predict.controls import Controls
 from napari_virtual_stain.gui.predict.form import Form, Readiness, Verdict, judge
-from napari_virtual_stain.gui.predict.layer_row import LayerRow
+from napari_virtual_stain.gui.predict.layer_row import LayerRow, align_labels
 from napari_virtual_stain.gui.predict.model_picker import ModelPicker
 from napari_virtual_stain.gui.predict.offers import Offer, look_at
 from napari_virtual_stain.gui.predict.output_options import OutputOptions
@@ -29,7 +29,7 @@ from napari_virtual_stain.gui.predict.suggestions import suggest_input, suggest_
 from napari_virtual_stain.gui.predict.work import Outcome, predict_request
 from napari_virtual_stain.gui.sentences import Line, Tone
 from napari_virtual_stain.gui.subscriptions import Subscriptions
-from napari_virtual_stain.gui.widgets import FittingScrollArea, heading, wrapped_label
+from napari_virtual_stain.gui.widgets import FittingScrollArea, WrappedLabel, heading
 from napari_virtual_stain.model import ModelSpec
 
 if TYPE_CHECKING:
@@ -148,7 +148,7 @@ class PredictDock(QWidget):  # type: ignore[misc]
         form.setContentsMargins(10, 6, 10, 4)
         form.setSpacing(6)
         form.addWidget(
-            wrapped_label("Predict fluorescent stains from transmitted light or from other stains.")
+            WrappedLabel("Predict fluorescent stains from transmitted light or from other stains.")
         )
         form.addWidget(heading("Model"))
         form.addWidget(self.model)
@@ -205,6 +205,7 @@ class PredictDock(QWidget):  # type: ignore[misc]
                 output.name,
                 f"An observed image of {output.name} to compare the prediction with.",
                 optional=True,
+                beside=True,
             )
             for output in (spec.outputs if spec is not None else ())
         ]
@@ -216,6 +217,7 @@ class PredictDock(QWidget):  # type: ignore[misc]
                 row.changed.connect(self.refresh)
                 row.axes_chosen.connect(self._on_axes)
                 layout.addWidget(row)
+        align_labels(self.observed)
         self._observed_heading.setVisible(bool(self.observed))
 
     def _offer(self, offers: list[Offer]) -> None:

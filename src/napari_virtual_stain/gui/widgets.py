@@ -104,7 +104,7 @@ class _Row(QWidget):  # type: ignore[misc]
     def __init__(self, parent: QWidget) -> None:
         super().__init__(parent)
         self._mark = ToneMark(self)
-        self._label = wrapped_label("")
+        self._label = WrappedLabel()
         layout = QHBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(6)
@@ -163,21 +163,28 @@ class FittingScrollArea(QScrollArea):  # type: ignore[misc]
         return int(content.sizeHint().height())
 
 
-def wrapped_label(text: str) -> QLabel:
-    """Return a label that breaks its lines, at any width, and whose text can be copied."""
-    label = QLabel(text)
-    label.setTextFormat(Qt.TextFormat.PlainText)
-    label.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
-    policy = QSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Minimum)
-    policy.setHeightForWidth(True)
-    label.setSizePolicy(policy)
-    label.setWordWrap(True)
-    return label
+class WrappedLabel(QLabel):  # type: ignore[misc]
+    """A label that breaks its lines, at any width, and whose text can be copied."""
+
+    def __init__(self, text: str = "", parent: QWidget | None = None) -> None:
+        super().__init__(text, parent)
+        self.setTextFormat(Qt.TextFormat.PlainText)
+        self.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
+        self.setIndent(0)
+        policy = QSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
+        policy.setHeightForWidth(True)
+        self.setSizePolicy(policy)
+        self.setWordWrap(True)
+
+    def minimumSizeHint(self) -> QSize:
+        """Return one line: how many there are follows from the width, which Qt guesses here."""
+        return QSize(0, self.fontMetrics().height())
 
 
 def heading(text: str) -> QLabel:
     """Return the heading of a part of a dock."""
     label = QLabel(text)
+    label.setIndent(0)
     font = label.font()
     font.setBold(True)
     label.setFont(font)

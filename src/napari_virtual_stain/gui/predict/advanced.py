@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import get_args
 
 from qtpy.QtCore import Signal
+from qtpy.QtGui import QIcon
 from qtpy.QtWidgets import QDoubleSpinBox, QFormLayout, QLabel, QSpinBox, QWidget
 from superqt import QCollapsible
 
@@ -26,8 +27,18 @@ class AdvancedOptions(QCollapsible):  # type: ignore[misc]
     changed = Signal()
 
     def __init__(self) -> None:
-        super().__init__("Advanced options", expandedIcon="▾", collapsedIcon="▸")
+        # The arrow is part of the text, because an icon would not follow the theme.
+        super().__init__(expandedIcon=QIcon(), collapsedIcon=QIcon())
         self.setDuration(0)
+        self.layout().setContentsMargins(0, 0, 0, 0)
+        self.content().layout().setContentsMargins(0, 4, 0, 0)
+        self.toggleButton().setStyleSheet(
+            "QPushButton, QPushButton:checked { background: transparent; border: none;"
+            " padding: 2px 0px; text-align: left; font-weight: bold; }"
+        )
+        self.toggleButton().setToolTip("Device, memory, tile size and units.")
+        self.toggled.connect(self._show_arrow)
+        self._show_arrow(False)
         self.is_touched = False
         self.device = Choice()
         self.device.offer(list(get_args(Device)), [DEVICE_NAMES[d] for d in get_args(Device)])
@@ -102,6 +113,9 @@ class AdvancedOptions(QCollapsible):  # type: ignore[misc]
         """Return the units of the prediction."""
         units: Units = self.units.value()
         return units
+
+    def _show_arrow(self, is_open: bool) -> None:
+        self.setText(f"{'▾' if is_open else '▸'} Advanced options")
 
     def _touch(self) -> None:
         self.is_touched = True

@@ -11,7 +11,7 @@ from qtpy.QtGui import QStandardItem, QStandardItemModel
 from qtpy.QtWidgets import QFileDialog, QHBoxLayout, QPushButton, QVBoxLayout, QWidget
 
 from napari_virtual_stain.gui.predict.models import details, model_groups, open_entry, same_file
-from napari_virtual_stain.gui.widgets import Choice, wrapped_label
+from napari_virtual_stain.gui.widgets import Choice, WrappedLabel
 from napari_virtual_stain.io import ModelEntry
 
 
@@ -38,7 +38,7 @@ class ModelPicker(QWidget):  # type: ignore[misc]
             "Open a model file (.safetensors) that is not in the model folder.\n"
             "It can also be dropped on napari."
         )
-        self._expects = wrapped_label("")
+        self._expects = WrappedLabel()
         row = QHBoxLayout()
         row.setSpacing(4)
         row.addWidget(self.combo, 1)

@@ -1,0 +1,83 @@
+"""The checkpoints that ship do what their documentation says."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from napari_virtual_stain import io
+from napari_virtual_stain.evaluation import compare, pearson_r
+from napari_virtual_stain.inference import predict
+from napari_virtual_stain.inference.resampling import resample
+from napari_virtual_stain.simulate import specimen
+
+SHIPPED = [entry for entry in io.list_models() if entry.built_in]
+
+
+def test_both_are_there():
+    assert {entry.name for entry in SHIPPED} == {"phase13_dapi_map2_nfh", "simulated_brightfield"}
+
+
+@pytest.mark.parametrize("entry", SHIPPED, ids=lambda entry: entry.name)
+def test_they_are_small_and_say_where_they_come_from(entry):
+    assert entry.path.stat().st_size <= 2_000_000
+    origin = entry.spec.provenance
+    assert origin.licence
+    assert origin.attribution
+    assert origin.command.startswith("vstain train")
+    assert origin.seed is not None
+    assert set(origin.scores) == {output.name for output in entry.spec.outputs}
+    assert all(output.statistics for output in entry.spec.outputs)
+
+
+def test_simulated_cells_of_ten_unseen_seeds():
+    model = io.load_model("simulated_brightfield")
+    assert "simulated" in model.spec.description
+    scores = []
+    for seed in range(2000, 2010):
+        brightfield, fluorescence = specimen(size=(256, 256), seed=seed)
+        predicted = predict(model, brightfield)
+        scores.append(
+            [pearson_r(o, p) for o, p in zip(fluorescence.data, predicted.data, strict=True)]
+        )
+    assert np.min(scores) >= 0.9
+
+
+def test_another_voxel_size_predicts_what_the_native_one_does():
+    """The same cells, imaged at twice and at half the pixel size of the model."""
+    model = io.load_model("simulated_brightfield")
+    native, coarse, fine = (
+        predict(
+            model,
+            specimen(
+                size=(size, size),
+                voxel_size={"Z": 1.0, "Y": 0.325 * scale, "X": 0.325 * scale},
+                seed=2000,
+            )[0],
+        )
+        for size, scale in ((256, 1), (128, 2), (512, 0.5))
+    )
+    assert coarse.shape == (2, 128, 128)
+    assert fine.voxel_size["X"] == 0.1625
+    for other, zoom in ((coarse, 2.0), (fine, 0.5)):
+        on_native = resample(other.numpy(), (256, 256), (zoom, zoom))
+        for one, same in zip(native.numpy(), on_native, strict=True):
+            assert pearson_r(one, same) >= 0.95
+
+
+@pytest.mark.data
+@pytest.mark.filterwarnings("ignore:the voxel size")
+def test_real_neurons_on_columns_that_training_never_saw(data_folder):
+    """What reference networks reach on these columns is asked of the shipped one."""
+    folder = data_folder / "isl_condition_b"
+    phase = io.read_image(folder / "phase.ome.tif")
+    observed = io.read_image(folder / "fluorescence.ome.tif")
+    predicted = predict(io.load_model("phase13_dapi_map2_nfh"), phase)
+    assert predicted.channels == ("DAPI", "MAP2", "NFH")
+    assert predicted.shape[1:] == phase.shape[1:]
+    held_out = {"X": slice(640, 800)}
+    result = compare(observed.crop(held_out), predicted.crop(held_out))
+    scores = {name: metrics["pearson_r"] for name, metrics in result.metrics.items()}
+    assert scores["DAPI"] >= 0.68
+    assert scores["MAP2"] >= 0.78
+    assert scores["NFH"] >= 0.45
