@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from napari.components import ViewerModel
 from napari.utils.notifications import notification_manager
+from npe2 import PluginManager
 
 from napari_virtual_stain.errors import VirtualStainError
 from napari_virtual_stain.gui import commands, reader
@@ -17,6 +18,12 @@ from napari_virtual_stain.image import Image
 from napari_virtual_stain.io import write_image
 
 PLUGIN = "napari-virtual-stain"
+
+
+@pytest.fixture(autouse=True)
+def _discovered():
+    """A window finds the installed plugins when it opens; its model alone does not."""
+    PluginManager.instance().discover()
 
 
 @pytest.fixture
@@ -77,14 +84,26 @@ def test_what_was_assumed_is_said_each_time(tmp_path, said):
     assert all("they are taken as a z stack" in record.message for record in said)
 
 
-def test_damaged_file_is_refused_in_a_sentence_that_is_shown(well, tmp_path, said):
+def test_damaged_file_is_refused_in_a_sentence(well, tmp_path):
     broken = tmp_path / "broken.ome.tif"
     broken.write_bytes(well[0].read_bytes()[:300])
     with pytest.raises(VirtualStainError, match=r"broken\.ome\.tif"):
         read_images(broken)
-    (record,) = said
-    assert record.severity == "error"
-    assert record.message.startswith("broken.ome.tif")
+
+
+@pytest.mark.gui
+@pytest.mark.parametrize("name", ["broken.ome.tif", "broken.safetensors"])
+def test_window_shows_why_a_file_is_refused(make_napari_viewer, qtbot, tmp_path, said, name):
+    """The window's own message is that the plugin has failed; the last word is ours."""
+    viewer = make_napari_viewer()
+    broken = tmp_path / name
+    broken.write_bytes(b"nothing")
+    with pytest.raises(VirtualStainError, match=name):
+        viewer.open(broken, plugin=PLUGIN)
+    qtbot.waitUntil(lambda: bool(said))
+    assert said[-1].severity == "error"
+    assert said[-1].message.startswith(name)
+    assert len(viewer.window.dock_widgets) == len(viewer.layers) == 0
 
 
 def test_missing_file_is_refused_in_a_sentence(tmp_path):
@@ -142,12 +161,13 @@ def test_model_is_chosen_in_the_dock_and_makes_no_layer(model, dock):
     assert len(viewer.layers) == 0
 
 
-def test_other_weights_are_refused_before_anything_opens(tmp_path, dock):
+def test_other_weights_are_refused_before_anything_opens(tmp_path, monkeypatch, dock):
     import torch
     from safetensors.torch import save_file
 
     other = tmp_path / "other.safetensors"
     save_file({"a": torch.zeros(2)}, other)
+    monkeypatch.setattr(napari, "current_viewer", lambda: None)
     with pytest.raises(VirtualStainError, match="holds weights, but no model specification"):
         reader.open_model(other)
     assert dock.chosen == []

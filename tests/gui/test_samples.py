@@ -6,12 +6,19 @@ import numpy as np
 import pytest
 import skimage.data
 from napari.components import ViewerModel
+from npe2 import PluginManager
 
 from napari_virtual_stain import io
 from napari_virtual_stain.errors import VirtualStainError
 from napari_virtual_stain.image import Image
 
 PLUGIN = "napari-virtual-stain"
+
+
+@pytest.fixture(autouse=True)
+def _discovered():
+    """A window finds the installed plugins when it opens; its model alone does not."""
+    PluginManager.instance().discover()
 
 
 def test_simulated_cells_are_called_simulated():

@@ -8,6 +8,7 @@ import pytest
 from napari.components import ViewerModel
 from napari.layers import Labels
 from napari.utils.notifications import notification_manager
+from npe2 import PluginManager
 
 from napari_virtual_stain.gui.layer_data import LABELS, METADATA, layer_data
 from napari_virtual_stain.gui.writers import write_images, write_labels
@@ -15,6 +16,14 @@ from napari_virtual_stain.image import Image
 from napari_virtual_stain.io import read_image, write_image
 
 PLUGIN = "napari-virtual-stain"
+
+
+@pytest.fixture(autouse=True)
+def _discovered():
+    """A window finds the installed plugins when it opens; its model alone does not."""
+    PluginManager.instance().discover()
+
+
 VOXEL_SIZE = {"Z": 1.5, "Y": 0.25, "X": 0.25}
 
 

@@ -12,10 +12,10 @@ from typing import Annotated
 
 import typer
 
-from napari_virtual_stain import __version__
 from napari_virtual_stain.cli import compare, demo, models, predict, simulate, train
 from napari_virtual_stain.cli.output import say
 from napari_virtual_stain.errors import VirtualStainError, VirtualStainWarning
+from napari_virtual_stain.version import __version__
 
 app = typer.Typer(
     name="vstain",

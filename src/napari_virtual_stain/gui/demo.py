@@ -84,7 +84,7 @@ def prepare_demo(viewer: napari.viewer.Viewer, model: Path, seed: int) -> Predic
     viewer.layers.selection.active = brightfield
     text, scale_bar = _overlays(viewer)
     scale_bar.visible = True
-    text.position, text.font_size, text.visible = "top_left", 12, True
+    text.position, text.font_size, text.visible = "top_left", 11, True
     text.text = "simulated cells: brightfield"
 
     dock = open_predict_dock(viewer)
@@ -93,11 +93,11 @@ def prepare_demo(viewer: napari.viewer.Viewer, model: Path, seed: int) -> Predic
     dock.outputs.masks.setChecked(True)
 
     def tell(caption: str) -> None:
-        # What is flipped is fluorescence: over the bright background it would be pale.
         text.text = f"simulated cells: {caption}\n{FLIP.upper()} flips observed and predicted"
         if len(observed) > 1:
             text.text += f", {NEXT} takes the next channel"
 
+    # Over the bright background of the brightfield, fluorescence would be pale: it is hidden.
     flip = Flip(viewer, observed, hide=brightfield, tell=tell)
     viewer.bind_key(FLIP, flip.flip, overwrite=True)
     viewer.bind_key(NEXT, flip.next_channel, overwrite=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 
 from napari_virtual_stain.errors import VirtualStainError, VirtualStainWarning
 from napari_virtual_stain.gui.sentences import sentence
@@ -33,15 +34,19 @@ def warnings_shown() -> Iterator[None]:
 
 @contextmanager
 def errors_shown() -> Iterator[None]:
-    """Show the sentence of a :class:`VirtualStainError` that leaves the block, too.
+    """Show the sentence of a :class:`VirtualStainError` that leaves the block, if in a window.
 
-    Of a reader's error napari's window says only that a plugin has failed, and asks for another
-    one; why is written in a traceback.
+    Of a reader's error the window itself says first of all that a plugin has failed, and asks
+    for another one. So the sentence is shown after that, and stands on top.
     """
+    import napari
     from napari.utils.notifications import show_error
 
     try:
         yield
     except VirtualStainError as error:
-        show_error(sentence(str(error)))
+        if napari.current_viewer() is not None:
+            from qtpy.QtCore import QTimer
+
+            QTimer.singleShot(0, partial(show_error, sentence(str(error))))
         raise

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from qtpy.QtCore import QTimer
+from qtpy.QtCore import Qt, QTimer
 from qtpy.QtGui import QShowEvent
-from qtpy.QtWidgets import QVBoxLayout, QWidget
+from qtpy.QtWidgets import QGridLayout, QVBoxLayout, QWidget
 
 from napari_virtual_stain.events import Event, Notice, Progress
 from napari_virtual_stain.gui import settings
@@ -19,7 +21,7 @@ from napari_virtual_stain.gui.predict import state
 from napari_virtual_stain.gui.predict.advanced import AdvancedOptions
 from napari_virtual_stain.gui.predict.controls import Controls
 from napari_virtual_stain.gui.predict.form import Form, Readiness, Verdict, judge
-from napari_virtual_stain.gui.predict.layer_row import LayerRow, align_labels
+from napari_virtual_stain.gui.predict.layer_row import LayerRow
 from napari_virtual_stain.gui.predict.model_picker import ModelPicker
 from napari_virtual_stain.gui.predict.offers import Offer, look_at
 from napari_virtual_stain.gui.predict.output_options import OutputOptions
@@ -38,6 +40,14 @@ if TYPE_CHECKING:
 TITLE = "Predict fluorescence"
 
 
+@dataclass(frozen=True, eq=False)
+class _Adding:
+    """Layers that are being added, and what they are of."""
+
+    outcome: Outcome
+    steps: Iterator[None]
+
+
 class PredictDock(QWidget):  # type: ignore[misc]
     """Predicts fluorescence from layers of a viewer.
 
@@ -54,7 +64,8 @@ class PredictDock(QWidget):  # type: ignore[misc]
         self._axes: dict[Layer, str] = {}
         self._verdict = Verdict(Readiness.EMPTY, "")
         self._run = Run()
-        self._job: Job | None = None
+        self._running: list[Job] = []
+        self._adding: _Adding | None = None
 
         self.model = ModelPicker(settings.model_folder)
         self.inputs: list[LayerRow] = []
@@ -64,10 +75,8 @@ class PredictDock(QWidget):  # type: ignore[misc]
         self.controls = Controls()
         self._arrange()
 
-        self._soon = QTimer(self)
-        self._soon.setSingleShot(True)
-        self._soon.setInterval(0)
-        self._soon.timeout.connect(self.refresh)
+        self._soon = self._timer(self.refresh)
+        self._next = self._timer(self._add)
         self.model.changed.connect(self.refresh)
         self.outputs.changed.connect(self.refresh)
         self.advanced.changed.connect(self.refresh)
@@ -101,7 +110,7 @@ class PredictDock(QWidget):  # type: ignore[misc]
         job.returned.connect(self._on_result)
         job.errored.connect(self._on_error)
         job.aborted.connect(self._on_aborted)
-        self._job = job
+        self._running.append(job)
         self._run = Run(Stage.RUNNING)
         self.controls.show_progress(Progress("Starting", 0, 0))
         self._show()
@@ -109,8 +118,9 @@ class PredictDock(QWidget):  # type: ignore[misc]
 
     def cancel(self) -> None:
         """Cancel the prediction that is running."""
-        if self._job is not None and self._run.stage is Stage.RUNNING:
-            self._job.quit()
+        if self._run.stage is Stage.RUNNING:
+            for job in self._running:
+                job.quit()
             self._run = Run(Stage.CANCELLING, self._run.lines)
             self._show()
 
@@ -138,7 +148,11 @@ class PredictDock(QWidget):  # type: ignore[misc]
 
     def _arrange(self) -> None:
         self._content = QWidget()
-        self._input_rows, self._observed_rows = QVBoxLayout(), QVBoxLayout()
+        self._input_rows, self._observed_rows = QVBoxLayout(), QGridLayout()
+        self._input_rows.setSpacing(3)
+        self._observed_rows.setVerticalSpacing(4)
+        self._observed_rows.setHorizontalSpacing(8)
+        self._observed_rows.setColumnStretch(1, 1)
         self._observed_heading = heading("Compare with (optional)")
         self._observed_heading.setToolTip(
             "Observed fluorescence on the same grid. It gives the correlation, error maps, masks\n"
@@ -170,8 +184,17 @@ class PredictDock(QWidget):  # type: ignore[misc]
         layout.addStretch(1)
         self.setMinimumWidth(300)
 
+    def _timer(self, action: Callable[[], None]) -> QTimer:
+        """Return a timer that acts once, when the window has dealt with what is waiting."""
+        timer = QTimer(self)
+        timer.setSingleShot(True)
+        timer.setInterval(0)
+        timer.timeout.connect(action)
+        return timer
+
     def _follow(self, viewer: Any) -> None:
         watch, subscriptions = LayerWatch(viewer, self._soon.start), Subscriptions()
+        running = self._running
         from napari.settings import get_settings
 
         theme = get_settings().appearance.events.theme
@@ -180,9 +203,11 @@ class PredictDock(QWidget):  # type: ignore[misc]
         def end() -> None:
             watch.close()
             subscriptions.close()
+            for job in running:
+                job.quit()
 
-        # Its window may close while it is hidden or running: nothing but this is told then.
-        self._end = end
+        self._watch = watch
+        # A window that closes tells its docks nothing, but it does destroy them.
         self.destroyed.connect(lambda *_: end())
 
     def _take_model(self, spec: ModelSpec | None) -> None:
@@ -190,8 +215,9 @@ class PredictDock(QWidget):  # type: ignore[misc]
             return
         self._spec = spec
         for row in (*self.inputs, *self.observed):
-            row.setParent(None)
-            row.deleteLater()
+            for widget in (row.label, row):
+                widget.setParent(None)
+                widget.deleteLater()
         self.inputs = [
             LayerRow(
                 (channel.modality or channel.name)
@@ -205,19 +231,18 @@ class PredictDock(QWidget):  # type: ignore[misc]
                 output.name,
                 f"An observed image of {output.name} to compare the prediction with.",
                 optional=True,
-                beside=True,
             )
             for output in (spec.outputs if spec is not None else ())
         ]
-        for rows, layout in (
-            (self.inputs, self._input_rows),
-            (self.observed, self._observed_rows),
-        ):
-            for row in rows:
-                row.changed.connect(self.refresh)
-                row.axes_chosen.connect(self._on_axes)
-                layout.addWidget(row)
-        align_labels(self.observed)
+        for row in self.inputs:
+            self._input_rows.addWidget(row.label)
+            self._input_rows.addWidget(row)
+        for position, row in enumerate(self.observed):
+            self._observed_rows.addWidget(row.label, position, 0, Qt.AlignmentFlag.AlignVCenter)
+            self._observed_rows.addWidget(row, position, 1)
+        for row in (*self.inputs, *self.observed):
+            row.changed.connect(self.refresh)
+            row.axes_chosen.connect(self._on_axes)
         self._observed_heading.setVisible(bool(self.observed))
 
     def _offer(self, offers: list[Offer]) -> None:
@@ -263,21 +288,33 @@ class PredictDock(QWidget):  # type: ignore[misc]
             self._show()
 
     def _on_result(self, outcome: Outcome) -> None:
-        there = list(self._viewer.layers)
-        gone = [layer.name for layer in outcome.request.input_layers if layer not in there]
-        notes = tuple(
-            Line(
-                Tone.WARNING,
-                f"{name} was removed meanwhile; its prediction was added all the same.",
-            )
-            for name in gone
-        )
+        self._running.clear()
+        self._run = Run(Stage.ADDING, self._run.lines)
+        self.controls.show_progress(Progress("Adding layers", 0, 0))
+        self._show()
+        self._adding = _Adding(outcome, show_outcome(self._viewer, outcome))
+        self._next.start()
+
+    def _add(self) -> None:
+        """Add some of the layers; the window draws itself before the next."""
+        assert self._adding is not None
+        outcome = self._adding.outcome
         try:
-            show_outcome(self._viewer, outcome)
+            next(self._adding.steps)
+        except StopIteration:
+            self._stop(state.finished(outcome, (*self._run.lines, *self._removed(outcome))))
         except Exception as error:  # a bug, which must not leave the dock running for ever
             self._stop(state.failed(report(error)))
-            return
-        self._stop(state.finished(outcome, (*self._run.lines, *notes)))
+        else:
+            self._next.start()
+
+    def _removed(self, outcome: Outcome) -> list[Line]:
+        there = list(self._viewer.layers)
+        return [
+            Line(Tone.WARNING, f"{layer.name} was removed meanwhile; the prediction was added.")
+            for layer in outcome.request.input_layers
+            if layer not in there
+        ]
 
     def _on_error(self, error: Exception) -> None:
         self._stop(state.failed(report(error)))
@@ -286,7 +323,8 @@ class PredictDock(QWidget):  # type: ignore[misc]
         self._stop(state.cancelled())
 
     def _stop(self, run: Run) -> None:
-        self._job, self._run = None, Run()
+        self._running.clear()
+        self._adding, self._run = None, Run()
         self.refresh()
         self._run = run
         self._show()

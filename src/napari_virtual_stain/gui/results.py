@@ -29,8 +29,8 @@ SIGNED_ERROR = Colormap(
 
 ABSOLUTE_ERROR = "inferno"
 
-MASK_COLORS = {"observed": "#00e5ff", "predicted": "#ff4fd8"}
-"""Outlines that are told apart from each other, and from gray, by everyone."""
+MASK_COLORS = {"observed": "#ffffff", "predicted": "#ff9d2e"}
+"""Outlines that are told apart from each other, and from the colours of fluorescence."""
 
 MASK_OUTLINE = 2
 
@@ -71,30 +71,37 @@ def add_prediction(
     if geometry is None:
         geometry = Geometry.of(inputs[0], read_layer(inputs[0]).axes)
     place = geometry.keep(predicted.axes.replace("C", ""))
+    names = [output.name for output in spec.outputs]
+    keys = {
+        name: result_identity.prediction_key(inputs, predicted, name, place.axes) for name in names
+    }
     chosen = _output_colormaps(spec)
     given = limits or {}
+    # The lowest covers what is below, as napari does it with channels: fluorescence that is
+    # added to the bright background of transmitted light cannot be read.
+    are_new = all(result_identity.find(viewer.layers, key) is None for key in keys.values())
+    lowest = names[-1] if are_new else ""
 
     def add(output: str) -> Layer:
         channel = predicted.channel(output)
-        key = result_identity.prediction_key(inputs, predicted, output, place.axes)
         pixels = place.arrange(channel)
         return _show(
             viewer,
-            key,
+            keys[output],
             place,
             channel,
             lambda attributes: napari.layers.Image(
                 pixels,
                 name=f"{output} predicted",
                 colormap=chosen[output],
-                blending="additive",
+                blending="translucent_no_depth" if output == lowest else "additive",
                 contrast_limits=given.get(output) or display_limits(pixels),
                 rgb=False,
                 **attributes,
             ),
         )
 
-    return _in_reading_order([output.name for output in spec.outputs], add)
+    return _in_reading_order(names, add)
 
 
 def add_comparison(

@@ -157,10 +157,17 @@ class FittingScrollArea(QScrollArea):  # type: ignore[misc]
         self.updateGeometry()
 
     def _height(self) -> int:
-        content = self.widget()
+        """Return the height at which no scroll bar is needed, the style's frame included.
+
+        It is that at the width beside a scroll bar, because Qt takes away a bar only where it
+        would not be needed even beside itself.
+        """
+        content, room = self.widget(), self.maximumViewportSize()
+        frame = int(self.height() - room.height())
+        width = int(room.width() - self.verticalScrollBar().sizeHint().width())
         if content.hasHeightForWidth():
-            return int(content.heightForWidth(max(self.viewport().width(), 1)))
-        return int(content.sizeHint().height())
+            return frame + int(content.heightForWidth(max(width, content.minimumWidth(), 1)))
+        return frame + int(content.sizeHint().height())
 
 
 class WrappedLabel(QLabel):  # type: ignore[misc]

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Generator, Sequence
 from typing import TYPE_CHECKING, Any, Literal, get_args, overload
 
 import numpy as np
 
-from napari_virtual_stain import __version__
 from napari_virtual_stain.errors import VirtualStainError
 from napari_virtual_stain.events import Notice, Progress, Work, run
 from napari_virtual_stain.image import AXES, Image
@@ -25,9 +25,11 @@ from napari_virtual_stain.inference.padding import Read
 from napari_virtual_stain.inference.resampling import resample
 from napari_virtual_stain.model import ModelSpec, StainModel
 from napari_virtual_stain.normalization import restore
+from napari_virtual_stain.version import __version__
 
 if TYPE_CHECKING:
     from napari_virtual_stain.inference.engine import Engine
+    from napari_virtual_stain.inference.plan import TilePlan
 
 
 @overload
@@ -140,13 +142,15 @@ def _frame(
     index: int,
     total: int,
 ) -> Generator[Any, None, None]:
-    read: Read = one.read
+    read: Read | None = None
     at_model = out
     if one.is_resampled:
         read = _reader(one.read_resampled())
         at_model = np.empty((out.shape[0], *one.sizes), np.float32)
     while True:
         tiles = engine.plan(one.sizes, options.tile)
+        if read is None:
+            read = _read_once_if_small(one, tiles, engine)
         steps = engine.steps(tiles)
         try:
             for step, _ in enumerate(engine.run(read, one.sizes, tiles, at_model), start=1):
@@ -160,6 +164,14 @@ def _frame(
     if one.is_resampled:
         back = tuple(1 / zoom for zoom in one.zooms)
         out[...] = resample(at_model, one.source_sizes, back)
+
+
+def _read_once_if_small(one: Frame, tiles: TilePlan, engine: Engine) -> Read:
+    """Return a reader that does not decode and scale the same planes again for every tile."""
+    whole = tuple(slice(0, size) for size in one.source_sizes)
+    if tiles.is_whole or 4 * engine.in_channels * math.prod(one.sizes) > engine.memory // 4:
+        return one.read
+    return _reader(one.read(whole))
 
 
 def _reader(whole: np.ndarray) -> Read:

@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from napari_virtual_stain import __version__
 from napari_virtual_stain.errors import VirtualStainError
 from napari_virtual_stain.events import Event, Losses, Notice, Progress, Work, run
 from napari_virtual_stain.model import ModelSpec, OutputSpec, Provenance, StainModel
@@ -30,6 +29,7 @@ from napari_virtual_stain.training.options import Pair, TrainOptions
 from napari_virtual_stain.training.patches import batch, patch_shape
 from napari_virtual_stain.training.presets import Preset, preset
 from napari_virtual_stain.training.splitting import split_in_space
+from napari_virtual_stain.version import __version__
 
 if TYPE_CHECKING:
     import torch
@@ -56,7 +56,7 @@ class Best:
     network: nn.Module
 
 
-def train(pairs: Sequence[Pair], preset: str = "gvtnet-2d", **options: Any) -> StainModel:
+def train(pairs: Sequence[Pair], preset: str = "gvtnet-2d-small", **options: Any) -> StainModel:
     """Train a model on pairs of images.
 
     Parameters

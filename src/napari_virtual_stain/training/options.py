@@ -44,7 +44,7 @@ class TrainOptions:
         What the model's specification will say.
     """
 
-    preset: str = "gvtnet-2d"
+    preset: str = "gvtnet-2d-small"
     inputs: Sequence[str] | None = None
     targets: Sequence[str] | None = None
     steps: int | None = None

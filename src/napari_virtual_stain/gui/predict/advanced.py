@@ -18,7 +18,7 @@ DEVICE_NAMES = {
     "cuda": "GPU (CUDA)",
     "mps": "GPU (Apple MPS)",
 }
-UNIT_NAMES = {"intensity": "grey values of the training", "z-score": "z-scores"}
+UNIT_NAMES = {"intensity": "grey values", "z-score": "z-scores"}
 
 
 class AdvancedOptions(QCollapsible):  # type: ignore[misc]

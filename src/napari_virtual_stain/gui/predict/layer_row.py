@@ -4,16 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from qtpy.QtCore import Qt, Signal
-from qtpy.QtWidgets import QHBoxLayout, QLabel, QVBoxLayout, QWidget
+from qtpy.QtCore import Signal
+from qtpy.QtWidgets import QHBoxLayout, QLabel, QSizePolicy, QVBoxLayout, QWidget
+from superqt import QElidingLabel
 
 from napari_virtual_stain.gui.layers import describe_axes
 from napari_virtual_stain.gui.predict.form import Pick
 from napari_virtual_stain.gui.predict.offers import Offer
 from napari_virtual_stain.gui.widgets import Choice
-
-MAX_LABEL_WIDTH = 90
-"""Pixels for a title beside its picker; a longer one is shortened, and whole in the tooltip."""
 
 
 class LayerRow(QWidget):  # type: ignore[misc]
@@ -22,26 +20,23 @@ class LayerRow(QWidget):  # type: ignore[misc]
     Parameters
     ----------
     title : str
-        What the layer is for.
+        What the layer is for; the text of `label`, which whoever makes the row places.
     tip : str
         Tooltip.
     optional : bool
         Whether no layer can be picked.
-    beside : bool
-        Whether the title stands beside the picker and not above it.
     """
 
     changed = Signal()
     axes_chosen = Signal(object, str)
 
-    def __init__(
-        self, title: str, tip: str, *, optional: bool = False, beside: bool = False
-    ) -> None:
+    def __init__(self, title: str, tip: str, *, optional: bool = False) -> None:
         super().__init__()
         self.is_touched = False
         self._optional = optional
         self._offers: list[Offer] = []
-        self.label = QLabel(title)
+        self.label = QElidingLabel(title)
+        self.label.setIndent(0)
         self.layer = Choice()
         self.channel = Choice()
         self.axes = Choice()
@@ -62,16 +57,13 @@ class LayerRow(QWidget):  # type: ignore[misc]
         axes.setSpacing(6)
         axes.addWidget(self.axes_label)
         axes.addWidget(self.axes, 1)
-        self.label.setIndent(0)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(3)
-        if beside:
-            pickers.insertWidget(0, self.label)
-        else:
-            layout.addWidget(self.label)
         layout.addLayout(pickers)
         layout.addLayout(axes)
+        policy = QSizePolicy(QSizePolicy.Policy.Maximum, QSizePolicy.Policy.Preferred)
+        self.label.setSizePolicy(policy)
         self.layer.picked.connect(self._picked)
         self.channel.picked.connect(self._picked)
         self.axes.picked.connect(self._axes_picked)
@@ -124,13 +116,3 @@ class LayerRow(QWidget):  # type: ignore[misc]
     def _offer(self) -> Offer | None:
         layer = self.layer.value()
         return next((offer for offer in self._offers if offer.layer == layer), None)
-
-
-def align_labels(rows: Sequence[LayerRow]) -> None:
-    """Give the labels beside the pickers of several rows one width, and shorten long ones."""
-    widest = max((row.label.sizeHint().width() for row in rows), default=0)
-    width = min(widest, MAX_LABEL_WIDTH)
-    for row in rows:
-        row.label.setFixedWidth(width)
-        metrics, title = row.label.fontMetrics(), row.label.text()
-        row.label.setText(metrics.elidedText(title, Qt.TextElideMode.ElideRight, width))

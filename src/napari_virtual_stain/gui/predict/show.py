@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
-from napari_virtual_stain.gui.layers import Layer
 from napari_virtual_stain.gui.predict.work import Outcome
 from napari_virtual_stain.gui.results import Kind, add_comparison, add_masks, add_prediction
 
 
-def show_outcome(viewer: Any, outcome: Outcome) -> list[Layer]:
-    """Add what was asked for to a viewer, or update it where it is there already.
+def show_outcome(viewer: Any, outcome: Outcome) -> Iterator[None]:
+    """Add what was asked for to a viewer, or update it where it is there already, in steps.
 
-    Returns
-    -------
-    list of layers
-        The predictions, then error maps, then masks.
+    napari takes about a tenth of a second for each new layer, and there can be many: whoever
+    drives this lets the window draw itself between the steps. Where anything was added, the
+    first prediction is selected in the end.
     """
-    request = outcome.request
+    request, before = outcome.request, len(viewer.layers)
     predictions = add_prediction(
         viewer,
         outcome.predicted,
@@ -27,13 +26,15 @@ def show_outcome(viewer: Any, outcome: Outcome) -> list[Layer]:
         limits=outcome.limits,
     )
     by_output = dict(zip(outcome.predicted.channels, predictions, strict=True))
-    added = list(predictions)
+    yield
     wanted: list[Kind] = ["errors"] if request.errors else []
     wanted += ["masks"] if request.masks else []
     for kind in wanted:
         # The first output is to stand at the top of the layer list, so it comes last.
         for name, comparison in reversed(outcome.comparisons.items()):
             observed, predicted = [request.observed_layers[name]], [by_output[name]]
-            added += add_comparison(viewer, comparison, observed, predicted, {kind})
-    added += add_masks(viewer, outcome.masks, by_output)
-    return added
+            add_comparison(viewer, comparison, observed, predicted, {kind})
+            yield
+    add_masks(viewer, outcome.masks, by_output)
+    if len(viewer.layers) > before and predictions[0] in viewer.layers:
+        viewer.layers.selection.active = predictions[0]

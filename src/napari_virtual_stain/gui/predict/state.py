@@ -17,6 +17,7 @@ class Stage(Enum):
     IDLE = auto()
     RUNNING = auto()
     CANCELLING = auto()
+    ADDING = auto()
     FINISHED = auto()
     FAILED = auto()
     CANCELLED = auto()
@@ -32,7 +33,7 @@ class Run:
     @property
     def is_on(self) -> bool:
         """Whether it has begun and not ended."""
-        return self.stage in (Stage.RUNNING, Stage.CANCELLING)
+        return self.stage in (Stage.RUNNING, Stage.CANCELLING, Stage.ADDING)
 
     def with_notice(self, notice: Notice) -> Run:
         """Return the run with something it has said; what it says twice is kept once."""
