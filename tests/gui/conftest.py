@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from napari.components import ViewerModel
 
 from napari_virtual_stain.io import save_model
@@ -30,15 +31,25 @@ def small_spec(
     )
 
 
+def small_model(name: str = "small", **fields: Any) -> StainModel:
+    """Return such a network with weights that are always the same."""
+    spec = small_spec(name, **fields)
+    network = spec.build_network()
+    torch.manual_seed(0)
+    for weights in network.parameters():
+        if weights.ndim > 1:
+            torch.nn.init.normal_(weights, std=0.3)
+    return StainModel(network, spec)
+
+
 @pytest.fixture
 def save(tmp_path: Path) -> Callable[..., Path]:
     """Return a function that saves a small model, outside the model folder, and tells where."""
 
     def save_small(name: str = "small", **fields: Any) -> Path:
-        spec = small_spec(name, **fields)
         folder = tmp_path / "files"
         folder.mkdir(exist_ok=True)
-        return save_model(StainModel(spec.build_network(), spec), folder / name, overwrite=True)
+        return save_model(small_model(name, **fields), folder / name, overwrite=True)
 
     return save_small
 

@@ -5,14 +5,6 @@ from __future__ import annotations
 import pytest
 
 from napari_virtual_stain.gui.commands import open_predict_dock
-from napari_virtual_stain.io import save_model
-from napari_virtual_stain.model import (
-    InputSpec,
-    ModelSpec,
-    NetworkSpec,
-    OutputSpec,
-    StainModel,
-)
 
 pytestmark = pytest.mark.gui
 
@@ -48,14 +40,8 @@ def test_the_one_of_the_menu_is_found(make_napari_viewer):
     assert open_predict_dock(viewer) is dock
 
 
-def test_dropped_model_is_chosen_in_it(make_napari_viewer, tmp_path):
-    spec = ModelSpec(
-        name="tiny",
-        network=NetworkSpec(name="fnet", options={"depth": 1, "filters": 2}),
-        inputs=[InputSpec(name="phase")],
-        outputs=[OutputSpec(name="DAPI")],
-    )
-    model = save_model(StainModel(spec.build_network(), spec), tmp_path / "tiny.safetensors")
+def test_dropped_model_is_chosen_in_it(make_napari_viewer, save):
+    model = save("dropped")
     viewer = make_napari_viewer()
     viewer.open(model, plugin="napari-virtual-stain")
     (dock,) = viewer.window.dock_widgets.values()

@@ -8,30 +8,18 @@ import pytest
 
 from napari_virtual_stain.errors import VirtualStainError
 from napari_virtual_stain.gui import demo
-from napari_virtual_stain.io import save_model
-from napari_virtual_stain.model import (
-    InputSpec,
-    ModelSpec,
-    NetworkSpec,
-    OutputSpec,
-    StainModel,
-)
+from napari_virtual_stain.model import InputSpec
 
 
 @pytest.fixture
-def model(tmp_path):
+def model(save):
     """Return the file of a small model of the simulated specimen."""
-    spec = ModelSpec(
-        name="simulated_brightfield",
-        network=NetworkSpec(name="fnet", options={"depth": 1, "filters": 2}),
+    return save(
+        "simulated_brightfield",
         inputs=[InputSpec(name="brightfield", planes=7)],
-        outputs=[
-            OutputSpec(name=name, colormap=colormap, mean=900, std=800)
-            for name, colormap in (("nuclei", "bop blue"), ("cytoplasm", "green"))
-        ],
+        outputs=["nuclei", "cytoplasm"],
         voxel_size={"Y": 0.325, "X": 0.325},
     )
-    return save_model(StainModel(spec.build_network(), spec), tmp_path / "simulated.safetensors")
 
 
 def text_of(viewer):
@@ -108,8 +96,7 @@ def test_the_window_stays_until_it_is_closed(make_napari_viewer, monkeypatch, mo
     assert calls == [3]
 
 
-def test_unknown_model_is_refused_before_a_window_opens(monkeypatch, tmp_path):
-    monkeypatch.setenv("VSTAIN_MODELS", str(tmp_path))
+def test_unknown_model_is_refused_before_a_window_opens():
     with pytest.raises(VirtualStainError, match="there is no model named 'nothing'"):
         demo.run_demo("nothing", seed=1)
 

@@ -125,6 +125,11 @@ def test_transmitted_light_lies_below_what_shines():
         "gray",
     )
     assert (above.name, above.blending, above.colormap.name) == ("well: GFP", "additive", "green")
+    assert below.opacity < above.opacity == 1
+
+
+def test_transmitted_light_alone_is_bright():
+    assert layers_of(image("ZYX", channels=["brightfield"]))[0].opacity == 1
 
 
 def test_no_more_channels_shine_at_first_than_can_be_told_apart():

@@ -114,27 +114,6 @@ def test_missing_file_is_refused_in_a_sentence(tmp_path):
 # --- Models
 
 
-@pytest.fixture
-def model(tmp_path):
-    """Return the file of a small model."""
-    from napari_virtual_stain.io import save_model
-    from napari_virtual_stain.model import (
-        InputSpec,
-        ModelSpec,
-        NetworkSpec,
-        OutputSpec,
-        StainModel,
-    )
-
-    spec = ModelSpec(
-        name="tiny",
-        network=NetworkSpec(name="fnet", options={"depth": 1, "filters": 2}),
-        inputs=[InputSpec(name="phase")],
-        outputs=[OutputSpec(name="DAPI")],
-    )
-    return save_model(StainModel(spec.build_network(), spec), tmp_path / "tiny.safetensors")
-
-
 class FakeDock:
     """Stands for the dock; remembers the models that it was given."""
 
@@ -154,7 +133,8 @@ def dock(monkeypatch):
     return fake
 
 
-def test_model_is_chosen_in_the_dock_and_makes_no_layer(model, dock):
+def test_model_is_chosen_in_the_dock_and_makes_no_layer(save, dock):
+    model = save("tiny")
     viewer = ViewerModel()
     assert viewer.open(model, plugin=PLUGIN) == []
     assert dock.chosen == [str(model)]
@@ -173,7 +153,7 @@ def test_other_weights_are_refused_before_anything_opens(tmp_path, monkeypatch, 
     assert dock.chosen == []
 
 
-def test_model_without_a_window_is_refused(model, monkeypatch):
+def test_model_without_a_window_is_refused(save, monkeypatch):
     monkeypatch.setattr(napari, "current_viewer", lambda: None)
     with pytest.raises(VirtualStainError, match=r"tiny\.safetensors is a model, and there is no"):
-        reader.open_model([str(model)])
+        reader.open_model([str(save("tiny"))])

@@ -30,6 +30,7 @@ def test_simulated_cells_are_called_simulated():
         "simulated cells: cytoplasm",
     ]
     assert brightfield.ndim == 3
+    assert brightfield.opacity < nuclei.opacity
     assert nuclei.ndim == cytoplasm.ndim == 2
     assert viewer.layers.extent.units is not None
     for layer in viewer.layers:

@@ -149,7 +149,7 @@ def test_failure_leaves_the_existing_file(tmp_path):
     with pytest.raises(ZeroDivisionError):
         write_images(path, lazy)
     assert path.read_bytes() == b"old"
-    assert [file.name for file in tmp_path.iterdir()] == ["well.ome.tif"]
+    assert [one.name for one in tmp_path.iterdir() if one.is_file()] == ["well.ome.tif"]
 
 
 def test_what_cannot_be_written_is_said(tmp_path, said):

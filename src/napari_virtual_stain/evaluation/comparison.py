@@ -160,7 +160,11 @@ def compare_events(
             which: blank.image(
                 frames,
                 f"{observed.name}: Otsu mask of {which}",
-                {**origin, "thresholds": dict(zip(names, thresholds[which], strict=True))},
+                {
+                    **origin,
+                    "labels": True,
+                    "thresholds": dict(zip(names, thresholds[which], strict=True)),
+                },
             )
             for which, frames in masks.items()
         },

@@ -35,5 +35,10 @@ def mask_image(image: Image, per: MaskPer = "volume") -> Image:
     return image.replace(
         data=masks,
         name=f"{image.name}: Otsu masks",
-        provenance={**image.provenance, "otsu_thresholds": thresholds, "otsu_per": per},
+        provenance={
+            **image.provenance,
+            "labels": True,
+            "otsu_thresholds": thresholds,
+            "otsu_per": per,
+        },
     )

@@ -81,6 +81,7 @@ def prepare_demo(viewer: napari.viewer.Viewer, model: Path, seed: int) -> Predic
     )
     for layer in observed:
         layer.visible = False
+    brightfield.opacity = 1  # alone, it need not be dim
     viewer.layers.selection.active = brightfield
     text, scale_bar = _overlays(viewer)
     scale_bar.visible = True

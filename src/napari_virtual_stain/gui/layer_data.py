@@ -31,6 +31,12 @@ DNA = re.compile(r"dapi|hoechst|dna|nucle")
 FLUORESCENCE = ("green", "magenta", "yellow", "cyan")
 """Colormaps of channels other than DNA, in their order, as training gives them to outputs."""
 
+BELOW, ABOVE = "translucent_no_depth", "additive"
+"""Blending of transmitted light, and of what shines over it."""
+
+DIMMED = 0.5
+"""Opacity of transmitted light under fluorescence, which over a bright background is pale."""
+
 SHOWN = 3
 """Number of fluorescence channels that are visible at first: the light of more adds up to white."""
 
@@ -74,8 +80,7 @@ def layer_data(image: Image) -> list[LayerData]:
             {
                 **_placed(one, name),
                 "colormap": colormap,
-                # Additive light would drown in the bright background of transmitted light.
-                "blending": "translucent_no_depth" if below else "additive",
+                "blending": BELOW if below else ABOVE,
                 "contrast_limits": contrast_limits(one),
                 "visible": below or next(shining) < SHOWN,
                 # A narrow image is not one in colour.
@@ -88,7 +93,18 @@ def layer_data(image: Image) -> list[LayerData]:
         )
     ]
     order = sorted(range(len(layers)), key=lambda position: not transmitted[position])
-    return [layers[position] for position in order]
+    return dimmed([layers[position] for position in order])
+
+
+def dimmed(layers: Sequence[LayerData]) -> list[LayerData]:
+    """Return image layers with the transmitted light dimmed, if any fluorescence shines over it."""
+    both = {BELOW, ABOVE} <= {attributes["blending"] for _, attributes, _ in layers}
+    return [
+        (data, {**attributes, "opacity": DIMMED}, kind)
+        if both and attributes["blending"] == BELOW
+        else (data, attributes, kind)
+        for data, attributes, kind in layers
+    ]
 
 
 def layer_name(image_name: str, channel: str) -> str:

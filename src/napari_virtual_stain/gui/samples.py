@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from itertools import chain
+
 import numpy as np
 
 from napari_virtual_stain.errors import VirtualStainError
-from napari_virtual_stain.gui.layer_data import LayerData, layer_data
+from napari_virtual_stain.gui.layer_data import LayerData, dimmed, layer_data
 from napari_virtual_stain.image import Image
 
 CELLS_3D_VOXEL_SIZE = {"Z": 0.29, "Y": 0.26, "X": 0.26}
@@ -15,11 +18,7 @@ def simulated_cells(seed: int = 0) -> list[LayerData]:
     """Return a simulated specimen: a brightfield z-stack, its nuclei and its cytoplasm."""
     from napari_virtual_stain.simulate import specimen
 
-    return [
-        layer
-        for image in specimen(seed=seed)
-        for layer in layer_data(image.replace(name="simulated cells"))
-    ]
+    return _one_scene("simulated cells", specimen(seed=seed))
 
 
 def isl_well() -> list[LayerData]:
@@ -39,9 +38,7 @@ def isl_well() -> list[LayerData]:
     show_info(
         "ISL well: Christiansen et al. (2018), CC-BY-4.0. It is downloaded when it is first opened."
     )
-    return [
-        layer for image in fetch_isl_well() for layer in layer_data(image.replace(name="ISL well"))
-    ]
+    return _one_scene("ISL well", fetch_isl_well())
 
 
 def cells_3d() -> list[LayerData]:
@@ -72,3 +69,8 @@ def cells_3d() -> list[LayerData]:
         provenance={"attribution": "Allen Institute for Cell Science; scikit-image"},
     )
     return layer_data(image)
+
+
+def _one_scene(name: str, images: Sequence[Image]) -> list[LayerData]:
+    layers = (layer_data(image.replace(name=name)) for image in images)
+    return dimmed(list(chain.from_iterable(layers)))

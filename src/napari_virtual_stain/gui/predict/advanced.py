@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import get_args
 
-from qtpy.QtCore import Signal
-from qtpy.QtGui import QIcon
+from qtpy.QtCore import QSize, Signal
 from qtpy.QtWidgets import QDoubleSpinBox, QFormLayout, QLabel, QSpinBox, QWidget
 from superqt import QCollapsible
 
@@ -27,9 +26,10 @@ class AdvancedOptions(QCollapsible):  # type: ignore[misc]
     changed = Signal()
 
     def __init__(self) -> None:
-        # The arrow is part of the text, because an icon would not follow the theme.
-        super().__init__(expandedIcon=QIcon(), collapsedIcon=QIcon())
+        super().__init__()
         self.setDuration(0)
+        # The arrow is part of the text, because an icon does not follow the theme.
+        self.toggleButton().setIconSize(QSize(0, 0))
         self.layout().setContentsMargins(0, 0, 0, 0)
         self.content().layout().setContentsMargins(0, 4, 0, 0)
         self.toggleButton().setStyleSheet(

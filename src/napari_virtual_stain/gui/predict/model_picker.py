@@ -58,6 +58,10 @@ class ModelPicker(QWidget):  # type: ignore[misc]
         entry: ModelEntry | None = self.combo.value()
         return entry
 
+    def text(self) -> str:
+        """Return what is said of the model."""
+        return str(self._expects.text())
+
     def choose(self, path: str | os.PathLike[str]) -> None:
         """Choose a model file, wherever it is. One that cannot be used is chosen and says why."""
         path = Path(path)
