@@ -168,7 +168,9 @@ def test_the_window_knows_of_the_job_by_its_name_until_it_ends(qtbot, make_napar
     job = create_job(work, "Predict fluorescence")
     job.start()
     qtbot.waitUntil(lambda: job.is_running)
-    qtbot.waitUntil(lambda: manager.get_status() == ["napari-worker: Executing Predict fluorescence"])
+    qtbot.waitUntil(
+        lambda: manager.get_status() == ["napari-worker: Executing Predict fluorescence"]
+    )
     with qtbot.waitSignal(job.finished, timeout=5000):
         job.quit()
     qtbot.waitUntil(lambda: not manager.is_busy())

@@ -88,13 +88,13 @@ def test_axes_with_one_position_need_not_be_told_apart(viewer):
 @pytest.mark.parametrize("labels", [("z", "c", "t"), ("y", "y", "x"), ("x", "-2", "-1")])
 def test_labels_that_contradict_are_refused(viewer, labels):
     layer = viewer.add_image(zeros(3), axis_labels=labels, name="odd")
-    with pytest.raises(VirtualStainError, match="axes of odd .* cannot be told apart"):
+    with pytest.raises(VirtualStainError, match=r"axes of odd .* cannot be told apart"):
         read_layer(layer)
 
 
 def test_rgb_is_refused(viewer):
     layer = viewer.add_image(np.zeros((20, 30, 3), np.uint8), rgb=True, name="photo")
-    with pytest.raises(VirtualStainError, match="photo is an RGB image.*Split RGB"):
+    with pytest.raises(VirtualStainError, match=r"photo is an RGB image.*Split RGB"):
         read_layer(layer)
 
 

@@ -38,7 +38,9 @@ def dock(qtbot, viewer):
 
 @pytest.fixture
 def plane(viewer, pixels):
-    return viewer.add_image(pixels(32, 40), name="cells", axis_labels="yx", units="um", scale=(2, 2))
+    return viewer.add_image(
+        pixels(32, 40), name="cells", axis_labels="yx", units="um", scale=(2, 2)
+    )
 
 
 @pytest.fixture

@@ -172,7 +172,9 @@ def test_errors_of_z_scores_want_a_match(viewer, plane):
     chosen = {"observed": [Pick(plane)], "errors": True, "units": "z-score"}
     texts = [n.text for n in verdict(viewer, entry(), Pick(plane), **chosen).notices]
     assert any("z-scores: match it" in text for text in texts)
-    texts = [n.text for n in verdict(viewer, entry(), Pick(plane), match="z-score", **chosen).notices]
+    texts = [
+        n.text for n in verdict(viewer, entry(), Pick(plane), match="z-score", **chosen).notices
+    ]
     assert not any("z-scores: match it" in text for text in texts)
 
 

@@ -135,7 +135,7 @@ def test_destroying_the_dock_ends_the_work(window, monkeypatch, qtbot):
 
 
 def test_hiding_the_dock_does_not(window, monkeypatch, qtbot):
-    viewer, dock = window
+    _, dock = window
     monkeypatch.setattr(predict_dock, "predict_request", slow([]))
     dock.predict()
     dock.parent().hide()

@@ -34,7 +34,7 @@ class AdvancedOptions(QCollapsible):  # type: ignore[misc]
         self.content().layout().setContentsMargins(0, 4, 0, 0)
         self.toggleButton().setStyleSheet(
             "QPushButton, QPushButton:checked { background: transparent; border: none;"
-            " padding: 2px 0px; text-align: left; font-weight: bold; }"
+            " padding: 2px 0px; margin-left: -4px; text-align: left; font-weight: bold; }"
         )
         self.toggleButton().setToolTip("Device, memory, tile size and units.")
         self.toggled.connect(self._show_arrow)
@@ -77,6 +77,7 @@ class AdvancedOptions(QCollapsible):  # type: ignore[misc]
             ),
         ):
             label = QLabel(title)
+            label.setIndent(0)
             label.setToolTip(tip)
             field.setToolTip(tip)
             form.addRow(label, field)

@@ -22,6 +22,7 @@ class Controls(QWidget):  # type: ignore[misc]
         self.before = Messages()
         self.button = PrimaryButton("Predict fluorescence")
         self.stage = QLabel()
+        self.stage.setIndent(0)
         self.bar = QProgressBar()
         self.bar.setTextVisible(False)
         self.cancel = QPushButton("Cancel")

@@ -41,8 +41,12 @@ class LayerRow(QWidget):  # type: ignore[misc]
         self.channel = Choice()
         self.axes = Choice()
         self.axes_label = QLabel("Axes")
+        self.axes_label.setIndent(0)
         for widget in (self.label, self.layer):
             widget.setToolTip(tip)
+        self.label.setBuddy(self.layer)
+        self.layer.setAccessibleName(title)
+        self.channel.setAccessibleName(f"Channel of {title}")
         self.channel.setToolTip("The channel of the layer.")
         for widget in (self.axes, self.axes_label):
             widget.setToolTip(

@@ -21,7 +21,7 @@ def show_outcome(viewer: Any, outcome: Outcome) -> Iterator[None]:
         viewer,
         outcome.predicted,
         request.input_layers,
-        request.spec,
+        outcome.spec,
         geometry=request.geometry,
         limits=outcome.limits,
     )

@@ -16,6 +16,7 @@ from napari_virtual_stain.evaluation.mask_image import mask_image
 from napari_virtual_stain.events import Notice, Progress, Work
 from napari_virtual_stain.gui.predict.form import Request
 from napari_virtual_stain.image import Image
+from napari_virtual_stain.model import ModelSpec
 
 
 @dataclass(frozen=True, eq=False)
@@ -25,6 +26,8 @@ class Outcome:
     Parameters
     ----------
     request : Request
+    spec : ModelSpec
+        Of the model as it was loaded.
     predicted : Image
     seconds : float
         From the start to the end of the work.
@@ -39,6 +42,7 @@ class Outcome:
     """
 
     request: Request
+    spec: ModelSpec
     predicted: Image
     seconds: float
     limits: dict[str, Limits]
@@ -80,6 +84,7 @@ def predict_request(request: Request) -> Work[Outcome]:
         limits[name] = _limits(channel, comparison, request)
     return Outcome(
         request=request,
+        spec=model.spec,
         predicted=predicted,
         seconds=time.perf_counter() - start,
         limits=limits,
