@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from napari_virtual_stain.events import raise_if_stopped
 from napari_virtual_stain.image import Image
 from napari_virtual_stain.inference.fitting import Fit
 from napari_virtual_stain.inference.resampling import resample, resampled_size
@@ -61,23 +62,21 @@ class Frame:
         The region is on the image's grid; a frame that is resampled is read as a whole by
         :meth:`read_resampled`.
         """
-        return np.concatenate(
-            [
-                standardize(self._raw(image, region), by)
-                for image, by in zip(self.images, self.statistics, strict=True)
-            ]
-        )
+        planes: Sequence[int | None] = self.planes or [None]
+        sizes = [part.stop - part.start for part in region]
+        values = np.empty((len(self.images) * len(planes), *sizes), np.float32)
+        channels = iter(values)
+        for image, by in zip(self.images, self.statistics, strict=True):
+            for plane in planes:
+                # Plane by plane: lazy arrays differ in how they take lists of positions.
+                at = tuple(region) if plane is None else (plane, *region)
+                _standardize_into(next(channels), np.asarray(image.data[at]), by)
+        return values
 
     def read_resampled(self) -> np.ndarray:
         """Return all z-scored channels at the model's voxel size, shape (channels, *sizes)."""
         whole = tuple(slice(0, size) for size in self.source_sizes)
         return resample(self.read(whole), self.sizes, self.zooms)
-
-    def _raw(self, image: Image, region: Sequence[slice]) -> np.ndarray:
-        if not self.planes:
-            return np.asarray(image.data[tuple(region)])[None]
-        # Plane by plane: lazy arrays differ in how they take lists of positions.
-        return np.stack([np.asarray(image.data[(plane, *region)]) for plane in self.planes])
 
 
 def time_points(fitted: Fit) -> int:
@@ -127,3 +126,10 @@ def _at(image: Image, time: int) -> Image:
 
 def _label(image: Image) -> str:
     return f"{image.name} ({image.channels[0]})" if image.channels else image.name
+
+
+def _standardize_into(out: np.ndarray, raw: np.ndarray, by: Statistics) -> None:
+    """Write z-scores of a plane or a stack, a plane at a time so that a large one can stop."""
+    for target, plane in zip(out, raw, strict=True) if raw.ndim > 2 else [(out, raw)]:
+        raise_if_stopped()
+        target[...] = standardize(plane, by)
