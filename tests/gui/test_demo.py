@@ -41,11 +41,11 @@ def test_it_predicts_compares_and_flips(make_napari_viewer, qtbot, model):
     qtbot.waitUntil(lambda: not dock.run.is_on, timeout=60_000)
     qtbot.waitUntil(lambda: text_of(viewer).startswith("simulated cells: predicted nuclei"))
     names = [layer.name for layer in viewer.layers]
-    assert {"nuclei predicted", "cytoplasm predicted"} < set(names)
+    assert {"simulated nuclei predicted", "simulated cytoplasm predicted"} < set(names)
     for channel in ("nuclei", "cytoplasm"):
         assert sum(channel in name and "error" in name for name in names) == 1
         assert sum(channel in name and "mask" in name for name in names) == 2
-    assert seen(viewer) == ["nuclei predicted"]
+    assert seen(viewer) == ["simulated nuclei predicted"]
     assert "W flips observed and predicted, Shift-W takes the next channel" in text_of(viewer)
 
     press = viewer.window._qt_viewer.canvas._key_map_handler.press_key
@@ -55,18 +55,18 @@ def test_it_predicts_compares_and_flips(make_napari_viewer, qtbot, model):
     press("Shift-W")
     assert seen(viewer) == ["simulated cells: cytoplasm"]
     press("W")
-    assert seen(viewer) == ["cytoplasm predicted"]
+    assert seen(viewer) == ["simulated cytoplasm predicted"]
     press("Shift-W")
-    assert seen(viewer) == ["nuclei predicted"]
+    assert seen(viewer) == ["simulated nuclei predicted"]
 
     viewer.layers.selection.active = viewer.layers["cytoplasm predicted mask"]
     press("W")
     assert seen(viewer) == ["simulated cells: cytoplasm"]
 
-    viewer.layers["nuclei predicted"].contrast_limits = (500, 1500)
+    viewer.layers["simulated nuclei predicted"].contrast_limits = (500, 1500)
     assert viewer.layers["simulated cells: nuclei"].contrast_limits == [500, 1500]
 
-    viewer.layers.remove("cytoplasm predicted")
+    viewer.layers.remove("simulated cytoplasm predicted")
     press("W")
     assert seen(viewer) == ["simulated cells: cytoplasm"]
 

@@ -315,3 +315,10 @@ def test_constant_images_are_refused(make_model):
 def test_uncertainty_is_refused_where_the_model_has_none(make_model):
     with pytest.raises(VirtualStainError, match="yields no uncertainty"):
         predict(make_model(), image("YX", 9, 9), return_uncertainty=True)
+
+
+def test_what_is_predicted_from_a_simulated_specimen_is_called_simulated(make_model):
+    real = image("YX", 16, 16)
+    assert "simulated" not in predict(make_model(), real).provenance
+    simulated = real.replace(provenance={"simulated": True})
+    assert predict(make_model(), simulated).provenance["simulated"] is True

@@ -7,6 +7,7 @@ reaches the window, and a cancelled generator is closed, in the middle of a forw
 
 from __future__ import annotations
 
+import gc
 import logging
 import time
 from collections.abc import Callable
@@ -90,7 +91,7 @@ class _Titled:
 
 
 def create_job(make_work: Callable[[], Work[Any]], title: str) -> Job:
-    """Return a job, not yet started, that the window of napari knows of.
+    """Return a job, not yet started, that the window of napari knows of; in the GUI thread.
 
     The window asks before it closes over a running job, and cancels it when it does. Errors
     are not raised anywhere: whoever makes the job connects ``errored``, for example to
@@ -103,6 +104,9 @@ def create_job(make_work: Callable[[], Work[Any]], title: str) -> Job:
     title : str
         What a person calls the work.
     """
+    # Python collects garbage in whatever thread it is, and what is left of a window that was
+    # closed before takes Qt down with it unless it goes in this one.
+    gc.collect()
     job: Job = create_worker(
         _Titled(make_work, title), _worker_class=Job, _start_thread=False, _ignore_errors=True
     )

@@ -218,6 +218,8 @@ def _on_grid(
         provenance={
             **model.provenance,
             "predicted": True,
+            # What is predicted from a simulated specimen is called simulated, too.
+            **({"simulated": True} if _is_simulated(fitted) else {}),
             "source": [image.name for image in fitted.inputs],
             "source_channels": [channel for image in fitted.inputs for channel in image.channels],
             "units": options.units if known else "z-score",
@@ -226,3 +228,7 @@ def _on_grid(
             "version": __version__,
         },
     )
+
+
+def _is_simulated(fitted: Fit) -> bool:
+    return any(image.provenance.get("simulated") for image in fitted.inputs)
