@@ -44,6 +44,7 @@ class LayerRow(QWidget):  # type: ignore[misc]
         self.axes_label.setIndent(0)
         for widget in (self.label, self.layer):
             widget.setToolTip(tip)
+        self.label.setBuddy(self.layer)
         self.layer.setAccessibleName(title)
         self.channel.setAccessibleName(f"Channel of {title}")
         self.channel.setToolTip("The channel of the layer.")
