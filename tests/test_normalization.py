@@ -33,6 +33,23 @@ def test_large_offsets_lose_nothing():
     assert np.isclose(statistics(values, "image").std, values.std(), rtol=1e-9)
 
 
+@pytest.mark.parametrize(
+    ("dtype", "offset"), [(np.uint32, 4_000_000_000), (np.int64, 10**12), (np.float64, 1e9)]
+)
+def test_an_offset_changes_no_z_score(dtype, offset):
+    plain = np.random.default_rng(0).integers(0, 200, (30, 30))
+    moved = (plain + np.array(offset, np.float64)).astype(dtype)
+    expected = standardize(plain, statistics(plain, "image"))
+    assert np.allclose(standardize(moved, statistics(moved, "image")), expected, atol=1e-4)
+
+
+@pytest.mark.parametrize("scale", [1e300, 1e-200])
+def test_values_beyond_all_scales_are_refused(scale):
+    values = np.random.default_rng(0).normal(size=(9, 9)) * scale
+    with pytest.raises(VirtualStainError, match="cannot be scaled"):
+        statistics(values, "image")
+
+
 def test_scaling_is_undone():
     values = np.linspace(0, 4000, 99).reshape(9, 11)
     by = statistics(values, "image")

@@ -28,7 +28,16 @@ if TYPE_CHECKING:
 
 FORMAT_VERSION = 1
 
-Name = Annotated[str, StringConstraints(min_length=1, max_length=200, strip_whitespace=True)]
+NO_CONTROL = r"^[^\x00-\x1f\x7f-\x9f]*$"
+TEXT = r"^[^\x00-\x08\x0b-\x1f\x7f-\x9f]*$"  # newlines and tabs are text
+
+Name = Annotated[
+    str,
+    StringConstraints(min_length=1, max_length=200, strip_whitespace=True, pattern=NO_CONTROL),
+]
+Word = Annotated[str, StringConstraints(max_length=200, pattern=NO_CONTROL)]
+Text = Annotated[str, StringConstraints(max_length=100_000, pattern=TEXT)]
+Count = Annotated[int, Field(strict=True)]
 Size = Annotated[float, Field(gt=0, lt=1e6, allow_inf_nan=False)]
 Finite = Annotated[float, Field(allow_inf_nan=False)]
 
@@ -41,14 +50,14 @@ class NetworkSpec(_Part):
     """Which network, by its name in the registry, and its options."""
 
     name: Name
-    options: dict[str, int] = {}
+    options: dict[Word, Count] = {}
 
 
 class InputSpec(_Part):
     """One input channel; `planes` > 1 takes that many z planes of it as network channels."""
 
     name: Name
-    modality: str = ""
+    modality: Word = ""
     planes: Annotated[int, Field(ge=1, le=1024)] = 1
 
 
@@ -61,9 +70,17 @@ class OutputSpec(_Part):
 
     name: Name
     kind: Literal["fluorescence"] = "fluorescence"
-    colormap: str = "gray"
+    colormap: Word = "gray"
     mean: Finite | None = None
     std: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
+
+    @model_validator(mode="after")
+    def _both_or_none(self) -> OutputSpec:
+        if (self.mean is None) != (self.std is None):
+            raise ValueError("mean and std of an output are given together, or neither")
+        if self.mean is not None and self.std is not None and max(abs(self.mean), self.std) > 1e30:
+            raise ValueError("mean and std of an output must be below 1e30")
+        return self
 
     @property
     def statistics(self) -> Statistics | None:
@@ -83,16 +100,16 @@ class NormalizationSpec(_Part):
 class Provenance(_Part):
     """Where a model comes from. Everything is optional, and nothing of it is ever executed."""
 
-    data: str = ""
-    licence: str = ""
-    attribution: str = ""
-    preset: str = ""
-    command: str = ""
+    data: Text = ""
+    licence: Text = ""
+    attribution: Text = ""
+    preset: Text = ""
+    command: Text = ""
     steps: int | None = None
     seed: int | None = None
-    versions: dict[str, str] = {}
-    scores: dict[str, dict[str, float]] = {}
-    notes: str = ""
+    versions: dict[Word, Word] = {}
+    scores: dict[Word, dict[Word, float]] = {}
+    notes: Text = ""
 
 
 class ModelSpec(_Part):
@@ -118,7 +135,7 @@ class ModelSpec(_Part):
 
     format_version: Literal[1] = 1
     name: Name
-    description: str = ""
+    description: Text = ""
     network: NetworkSpec
     inputs: Annotated[list[InputSpec], Field(min_length=1, max_length=64)]
     outputs: Annotated[list[OutputSpec], Field(min_length=1, max_length=64)]
@@ -228,7 +245,7 @@ def parse_spec(content: Mapping[str, Any], label: str) -> ModelSpec:
         If its format version is unknown or a field does not fit; `label` names the file.
     """
     version = content.get("format_version")
-    if version != FORMAT_VERSION:
+    if type(version) is not int or version != FORMAT_VERSION:
         raise VirtualStainError(
             f"{label} has the model format {version!r}, and this version of napari-virtual-stain "
             f"reads format {FORMAT_VERSION}; update the plugin, or save the model again."

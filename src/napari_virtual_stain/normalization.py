@@ -31,12 +31,19 @@ class Statistics:
 def statistics(data: Any, label: str) -> Statistics:
     """Return mean and standard deviation of all pixels, in float64, chunk by chunk.
 
+    Integers are measured exactly, but for the rounding of float64.
+
     Parameters
     ----------
     data : array, shape ([Z,] Y, X)
         One channel at one time point, or several time points; may be lazy.
     label : str
         What the user calls it, for the errors.
+
+    Returns
+    -------
+    Statistics
+        In grey values.
 
     Raises
     ------
@@ -64,15 +71,23 @@ def statistics(data: Any, label: str) -> Statistics:
         chunk_mean = float(values.mean())
         values -= chunk_mean
         difference, total = chunk_mean - mean, count + values.size
-        moment += float(np.vdot(values, values)) + difference**2 * count * values.size / total
+        moment += (
+            float(np.vdot(values, values)) + difference * difference * count * values.size / total
+        )
         mean += difference * values.size / total
         count = total
+    variance = moment / count
+    if lowest < highest and not (math.isfinite(variance) and variance > 0):
+        raise VirtualStainError(
+            f"{label} has grey values from {lowest:g} to {highest:g}, which cannot be scaled; "
+            "convert them to ordinary numbers (for example 16-bit integers)."
+        )
     if lowest == highest:
         raise VirtualStainError(
             f"{label} is constant: every pixel is {lowest:g}. There is nothing to predict from or "
             "to learn; check the exposure and that the right channel is chosen."
         )
-    return Statistics(mean, math.sqrt(moment / count))
+    return Statistics(mean, math.sqrt(variance))
 
 
 def pooled(parts: list[Statistics]) -> Statistics:
@@ -84,7 +99,10 @@ def pooled(parts: list[Statistics]) -> Statistics:
 
 def standardize(values: np.ndarray, by: Statistics) -> np.ndarray:
     """Return z-scores, (values − mean) / std, in float32."""
-    result: np.ndarray = (values.astype(np.float32) - np.float32(by.mean)) * np.float32(1 / by.std)
+    # float32 holds 24 bits: of wider pixels with a large offset it would keep nothing else.
+    exact: Any = np.float32 if np.can_cast(values.dtype, np.float32) else np.float64
+    z_scores = (values.astype(exact) - exact(by.mean)) / exact(by.std)
+    result: np.ndarray = z_scores.astype(np.float32, copy=False)
     return result
 
 

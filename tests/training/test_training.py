@@ -13,10 +13,10 @@ from napari_virtual_stain.image import Image
 from napari_virtual_stain.inference import predict
 from napari_virtual_stain.training import TrainOptions, train, train_events
 from napari_virtual_stain.training.augmentation import turn
-from napari_virtual_stain.training.examples import Example, draft_spec, read_examples
+from napari_virtual_stain.training.examples import Example, check_pair, draft_spec, read_examples
 from napari_virtual_stain.training.patches import batch, patch_shape
 from napari_virtual_stain.training.presets import Preset, preset, presets
-from napari_virtual_stain.training.splitting import split_in_space
+from napari_virtual_stain.training.splitting import parts, split_in_space
 from napari_virtual_stain.training.validation import settled, validation_r
 
 UM = {"Y": 0.5, "X": 0.5}
@@ -108,7 +108,7 @@ def test_events_tell_the_progress_the_losses_and_what_is_held_out():
     assert [event.step for event in losses if event.validation] == [15, 30]
     assert losses[-1].training < losses[0].training
     assert Progress("Training", 30, 30) in events
-    assert any(isinstance(e, Notice) and "columns 77 to 96" in e.text for e in events)
+    assert any(isinstance(e, Notice) and "last fifth of the columns" in e.text for e in events)
 
 
 def test_3d_pairs_train_a_3d_model():
@@ -149,6 +149,57 @@ def test_crops_of_training_and_validation_are_kept_apart():
     )
     run(train_events([(source, target)], options), events.append)
     assert not any(isinstance(e, Notice) and "held out" in e.text for e in events)
+
+
+@pytest.mark.parametrize(
+    ("train_crop", "validation_crop", "expected"),
+    [
+        ({}, {}, (slice(0, 80), slice(80, 100))),
+        ({"X": slice(0, 50)}, {}, (slice(0, 34), slice(34, 50))),
+        ({}, {"X": slice(60, 100)}, (slice(0, 60), slice(60, 100))),
+        ({}, {"X": slice(0, 30)}, (slice(30, 100), slice(0, 30))),
+        ({"X": slice(0, 60)}, {"X": slice(60, None)}, (slice(0, 60), slice(60, None))),
+    ],
+)
+def test_training_and_validation_never_overlap(train_crop, validation_crop, expected):
+    source, _ = pair(size=(40, 100))
+    training, validation = parts(source, train_crop, validation_crop)
+    assert (training["X"], validation["X"]) == expected
+
+
+@pytest.mark.parametrize(
+    ("train_crop", "validation_crop"),
+    [
+        ({"X": slice(0, 61)}, {"X": slice(60, 100)}),
+        ({"Y": slice(0, 20)}, {"X": slice(60, 100)}),
+        ({}, {"X": slice(60, 100), "Y": slice(0, 10)}),
+    ],
+)
+def test_parts_that_overlap_are_refused(train_crop, validation_crop):
+    source, _ = pair(size=(40, 100))
+    with pytest.raises(VirtualStainError, match="overlap, so the score"):
+        parts(source, train_crop, validation_crop)
+
+
+def test_images_of_different_widths_are_each_split(capsys):
+    narrow, wide = pair(size=(64, 64)), pair(size=(64, 120), name="wide")
+    model = train([wide, narrow], **{**QUICK, "steps": 1})
+    assert model.spec.provenance.steps == 1
+
+
+@pytest.mark.parametrize("steps", [1, 2, 3, 4, 5, 6])
+def test_any_number_of_steps(steps):
+    model = train([pair(targets=("DNA",))], **{**QUICK, "steps": steps, "batch": 1})
+    means = [v for n, v in model.network.state_dict().items() if n.endswith("running_mean")]
+    assert all(mean.abs().max() > 0 for mean in means)
+
+
+def test_channels_of_later_pairs_are_taken_by_name():
+    source, target = pair()
+    turned = target.replace(data=target.numpy()[::-1], channels=target.channels[::-1])
+    spec = draft_spec([source], [target.channel(0), target.channel(1)], preset("gvtnet-2d"), "m")
+    _, targets = check_pair(spec, [source], [turned.channel(0), turned.channel(1)])
+    assert [channel for one in targets for channel in one.channels] == ["DNA", "actin"]
 
 
 def test_batches_follow_from_seed_and_step():
@@ -234,6 +285,12 @@ def test_a_narrow_image_cannot_be_split():
         split_in_space(source, {})
 
 
+def dark_right(target: Image) -> Image:
+    values = target.numpy().copy()
+    values[0, :, 70:] = 7
+    return target.replace(data=values)
+
+
 def stacked(image: Image, planes: int) -> Image:
     return Image(np.stack([image.numpy()] * planes), "ZYX", UM, name=image.name)
 
@@ -266,6 +323,31 @@ def stacked(image: Image, planes: int) -> Image:
             "has 3 planes and its target field stained has 2",
         ),
         (lambda: [pair()], {"train_crop": {"X": slice(0, 500)}}, "does not lie in the image"),
+        (
+            lambda: [pair(planes=3), (stacked(pair()[0], 3), stacked(pair()[1].channel(0), 3))],
+            {"targets": ["DNA"]},
+            "has 3; as the input takes its planes as channels, the target needs 1",
+        ),
+        (
+            lambda: [pair(), pair(targets=("DNA",))],
+            {},
+            r"1 target channels and the first pair has 2 \(DNA, actin\)",
+        ),
+        (
+            lambda: [(pair()[0], dark_right(pair()[1]))],
+            {},
+            r"field stained \(DNA\) is constant in the validation part",
+        ),
+        (lambda: [pair()], {"name": "a\nb"}, "the model to be trained .* name"),
+        (lambda: [pair()], {"inputs": ["nonsense"]}, "no channel named 'nonsense'"),
+        (
+            lambda: [pair(size=(8, 32))],
+            {"batch": 1, "train_crop": {"X": slice(0, 8)}, "validation_crop": {"X": slice(8, 32)}},
+            "too little for a step",
+        ),
+        (lambda: [pair()], {"precision": "x"}, "no precision 'x'"),
+        (lambda: [pair()], {"precision": "fp16"}, "does not train on the CPU"),
+        (lambda: [pair()], {"seed": 2**70}, "negative or huge"),
         (lambda: [pair()], {"steps": 0}, "steps must be at least 1"),
         (lambda: [pair()], {"seed": -1}, "seed must not be negative"),
     ],

@@ -18,7 +18,7 @@ from napari_virtual_stain.inference.frames import (
     time_points,
 )
 from napari_virtual_stain.inference.resampling import resample
-from napari_virtual_stain.model import InputSpec, ModelSpec, NetworkSpec, OutputSpec
+from napari_virtual_stain.model import FORMAT_VERSION, ModelSpec, parse_spec
 from napari_virtual_stain.normalization import Statistics, pooled, standardize, statistics
 from napari_virtual_stain.training.options import Pair
 from napari_virtual_stain.training.presets import Preset
@@ -51,16 +51,51 @@ def choose_channels(
     Raises
     ------
     VirtualStainError
-        If a channel is missing, or input and target lie on different grids.
+        If a channel is missing.
     """
     source, target = pair
-    for axis in "TYX":
-        if source.sizes.get(axis, 1) != target.sizes.get(axis, 1):
-            raise VirtualStainError(
-                f"{source.name} has {source.sizes.get(axis, 1)} pixels along {axis} and its target "
-                f"{target.name} has {target.sizes.get(axis, 1)}; a pair must lie on one grid."
-            )
     return _channels(source, inputs), _channels(target, targets)
+
+
+def check_pair(
+    spec: ModelSpec, sources: Sequence[Image], targets: Sequence[Image]
+) -> tuple[list[Image], list[Image]]:
+    """Return the channels of a pair in the order of the specification, if they suit it.
+
+    Parameters
+    ----------
+    spec : ModelSpec
+        Drafted from the first pair.
+    sources, targets : sequence of Image
+        Channels of one pair, without C axis.
+
+    Raises
+    ------
+    VirtualStainError
+        If the pair has other channels than the first, or its input and target lie on
+        different grids.
+    """
+    sources = _in_order(sources, [channel.name for channel in spec.inputs], "input")
+    targets = _in_order(targets, [output.name for output in spec.outputs], "target")
+    source, target = sources[0], targets[0]
+    for axis, unit in (("T", "time points"), ("Y", "pixels"), ("X", "pixels")):
+        here, there = source.sizes.get(axis, 1), target.sizes.get(axis, 1)
+        if here != there:
+            raise VirtualStainError(
+                f"{source.name} has {here} {unit} along {axis} and its target {target.name} has "
+                f"{there}; a pair must lie on one grid."
+            )
+    depth, target_depth = source.sizes.get("Z", 1), target.sizes.get("Z", 1)
+    expected = 1 if spec.takes_planes else depth
+    if target_depth != expected:
+        taken = "takes its planes as channels" if spec.takes_planes else "is predicted by planes"
+        if spec.spatial_axes == "ZYX":
+            taken = "is predicted in 3D"
+        raise VirtualStainError(
+            f"{source.name} has {depth} planes and its target {target.name} has {target_depth}; "
+            f"as the input {taken}, the target needs {expected}."
+        )
+    return sources, targets
 
 
 def draft_spec(
@@ -101,22 +136,24 @@ def draft_spec(
         for axis in recipe.spatial_axes
         if axis in sources[0].voxel_size
     }
-    return ModelSpec(
-        name=name,
-        network=NetworkSpec(name=recipe.network, options=recipe.options),
-        inputs=[
-            InputSpec(name=_name(image, "input", position), planes=planes)
+    content = {
+        "format_version": FORMAT_VERSION,
+        "name": name,
+        "network": {"name": recipe.network, "options": recipe.options},
+        "inputs": [
+            {"name": _name(image, "input", position), "planes": planes}
             for position, image in enumerate(sources)
         ],
-        outputs=[
-            OutputSpec(name=name, colormap=colormap)
+        "outputs": [
+            {"name": name, "colormap": colormap}
             for name, colormap in _coloured(
                 [_name(image, "target", position) for position, image in enumerate(targets)]
             )
         ],
-        spatial_axes=recipe.spatial_axes,
-        voxel_size=voxel_size,
-    )
+        "spatial_axes": recipe.spatial_axes,
+        "voxel_size": voxel_size,
+    }
+    return parse_spec(content, "the model to be trained")
 
 
 def read_examples(
@@ -131,9 +168,19 @@ def read_examples(
     ----------
     spec : ModelSpec
     sources, targets : sequence of Image
-        Channels of one pair, without C axis.
+        Channels of one pair, as :func:`check_pair` returns them.
     crop : mapping of str to slice
         Part of the pair; statistics are those of the full images.
+
+    Returns
+    -------
+    list of Example
+        Time points, and within each the planes that are learned one by one.
+
+    Raises
+    ------
+    VirtualStainError
+        If an image is constant or holds NaN, or the crop leaves it.
     """
     fitted = fit(spec, list(sources))
     cropped = fitted.crop(crop)
@@ -156,11 +203,6 @@ def read_examples(
                 for t, s in zip(cropped_targets, of_targets, strict=True)
             ]
             expected = np.stack(scaled)
-            if expected.shape[1:] != one.source_sizes:
-                raise VirtualStainError(
-                    f"{sources[0].name} and its target {targets[0].name} have different sizes: "
-                    f"{one.source_sizes} and {expected.shape[1:]} pixels."
-                )
             values = one.read_resampled()
             examples.append(Example(values, resample(expected, one.sizes, one.zooms), of_targets))
     return examples
@@ -175,7 +217,9 @@ def target_statistics(examples: Sequence[Example]) -> list[Statistics]:
 def _channels(image: Image, names: Sequence[str] | None) -> list[Image]:
     if names is None:
         return [image.channel(position) for position in range(image.n_channels)]
-    if image.n_channels == len(names) == 1:
+    if isinstance(names, str):
+        names = [names]
+    if len(names) == 1 and not image.channels:
         # A file of its own for each channel need not name it inside.
         return [image.channel(0).replace(channels=tuple(names))]
     return [image.channel(name) for name in names]
@@ -200,5 +244,16 @@ def _at(image: Image, time: int) -> Image:
 
 def _plane(image: Image, spec: ModelSpec, plane: int) -> Image:
     if spec.spatial_axes == "YX" and "Z" in image.axes:
-        return image.select("Z", min(plane, image.sizes["Z"] - 1))
+        return image.select("Z", 0 if spec.takes_planes else plane)
     return image
+
+
+def _in_order(images: Sequence[Image], names: Sequence[str], role: str) -> list[Image]:
+    """Return the channels in the order of `names`, or as they stand where they have other names."""
+    if len(images) != len(names):
+        raise VirtualStainError(
+            f"{images[0].name} has {len(images)} {role} channels and the first pair has "
+            f"{len(names)} ({', '.join(names)}); choose the same channels of every pair."
+        )
+    found = {image.channels[0]: image for image in images if image.channels}
+    return [found[name] for name in names] if set(found) == set(names) else list(images)

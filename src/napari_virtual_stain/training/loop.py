@@ -7,9 +7,8 @@ from (seed, step), so that the same call gives the same model on the same machin
 from __future__ import annotations
 
 import importlib.metadata
-import logging
 import math
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -17,9 +16,12 @@ import numpy as np
 
 from napari_virtual_stain.errors import VirtualStainError
 from napari_virtual_stain.events import Event, Losses, Notice, Progress, Work, run
+from napari_virtual_stain.image import Image
+from napari_virtual_stain.inference import fit
 from napari_virtual_stain.model import ModelSpec, OutputSpec, Provenance, StainModel
 from napari_virtual_stain.training.examples import (
     Example,
+    check_pair,
     choose_channels,
     draft_spec,
     read_examples,
@@ -28,7 +30,7 @@ from napari_virtual_stain.training.examples import (
 from napari_virtual_stain.training.options import Pair, TrainOptions
 from napari_virtual_stain.training.patches import batch, patch_shape
 from napari_virtual_stain.training.presets import Preset, preset
-from napari_virtual_stain.training.splitting import split_in_space
+from napari_virtual_stain.training.splitting import parts
 from napari_virtual_stain.version import __version__
 
 if TYPE_CHECKING:
@@ -67,8 +69,7 @@ def train(pairs: Sequence[Pair], preset: str = "gvtnet-2d-small", **options: Any
     preset : str
         Name of the recipe.
     **options
-        Fields of :class:`TrainOptions`: ``inputs``, ``targets``, ``steps``, ``seed``,
-        ``train_crop``, ``validation_crop``, …
+        Fields of :class:`TrainOptions`.
 
     Returns
     -------
@@ -84,7 +85,10 @@ def train(pairs: Sequence[Pair], preset: str = "gvtnet-2d-small", **options: Any
 
 
 def train_events(pairs: Sequence[Pair], options: TrainOptions) -> Work[StainModel]:
-    """Train as :func:`train` does, as a generator of events that returns the model."""
+    """Train as :func:`train` does, as a generator of events that returns the model.
+
+    It yields `Progress`, `Notice` and, at each step, `Losses`.
+    """
     recipe = preset(options.preset)
     if not pairs:
         raise VirtualStainError("there are no pairs to train on.")
@@ -113,25 +117,46 @@ def _read(
     name = options.name or f"{chosen[0][0][0].name} {recipe.name}"
     spec = draft_spec(*chosen[0], recipe, name)
     spec = spec.model_copy(update={"description": options.description})
-    held_out = [choose_channels(p, options.inputs, options.targets) for p in options.validation]
-    train_crop, validation_crop = options.train_crop, options.validation_crop
-    if not held_out and not validation_crop:
-        train_crop, validation_crop = split_in_space(chosen[0][0][0], train_crop)
-        bounds = validation_crop["X"]
+    if not options.validation and not options.validation_crop:
         yield Notice(
-            f"No validation part was named: columns {bounds.start} to {bounds.stop} of each "
-            "image are held out for scoring."
+            "No validation part was named: the last fifth of the columns of each image is held "
+            "out for scoring."
         )
     training: list[Example] = []
     validation: list[Example] = []
-    for position, (sources, targets) in enumerate(chosen, start=1):
-        training += read_examples(spec, sources, targets, train_crop)
-        if not held_out:
-            validation += read_examples(spec, sources, targets, validation_crop)
+    for position, pair in enumerate(chosen, start=1):
+        sources, targets = check_pair(spec, *pair)
+        yield from (notice for notice in fit(spec, sources).notices if not notice.warning)
+        crop = options.train_crop
+        if not options.validation:
+            crop, held_out = parts(sources[0], crop, options.validation_crop)
+            validation += _scorable(spec, sources, targets, held_out)
+        training += read_examples(spec, sources, targets, crop)
         yield Progress("Reading pairs", position, len(chosen))
-    for sources, targets in held_out:
-        validation += read_examples(spec, sources, targets, validation_crop)
+    for one in options.validation:
+        pair = choose_channels(one, options.inputs, options.targets)
+        sources, targets = check_pair(spec, *pair)
+        validation += _scorable(spec, sources, targets, options.validation_crop)
     return spec, training, validation
+
+
+def _scorable(
+    spec: ModelSpec,
+    sources: Sequence[Image],
+    targets: Sequence[Image],
+    crop: Mapping[str, slice],
+) -> list[Example]:
+    """Read examples whose targets show something: of a constant, there is no correlation."""
+    examples = read_examples(spec, sources, targets, crop)
+    for example in examples:
+        for target, values in zip(targets, example.target, strict=True):
+            if np.ptp(values) == 0:
+                raise VirtualStainError(
+                    f"the target {target.name} ({' '.join(target.channels)}) is constant in the "
+                    "validation part, so nothing can be scored there; name another part with a "
+                    "validation crop."
+                )
+    return examples
 
 
 def _seeded_network(spec: ModelSpec, seed: int) -> nn.Module:
@@ -157,7 +182,10 @@ def _fit(
     from napari_virtual_stain.networks import to_half
     from napari_virtual_stain.training.validation import settled, validation_r
 
-    logging.getLogger("lightning.fabric").setLevel(logging.WARNING)
+    if options.precision == "fp16" and device.type == "cpu":
+        raise VirtualStainError(
+            "half precision (fp16) does not train on the CPU; choose bf16 or fp32."
+        )
     steps = options.steps or recipe.steps
     fabric = Fabric(
         accelerator=device.type, devices=1, precision=FABRIC_PRECISION[options.precision]
@@ -170,6 +198,7 @@ def _fit(
     wrapped, optimizer = fabric.setup(network, optimizer)
     shape = patch_shape(training, recipe.patch, geometry.stride)
     count = options.batch or recipe.batch
+    _check_batch(count, shape, geometry.stride)
 
     def tensors(step: int) -> tuple[torch.Tensor, torch.Tensor]:
         values, targets = batch(training, shape, count, options.seed, step)
@@ -187,7 +216,7 @@ def _fit(
         schedule.step()
         scores: tuple[float, ...] = ()
         if step % options.validate_every == 0 or step == steps:
-            recent = range(max(1, step - SETTLING_STEPS), step)
+            recent = range(max(1, step - SETTLING_STEPS + 1), step + 1)
             candidate = settled(network, (tensors(earlier)[0] for earlier in recent))
             if options.half:
                 candidate.load_state_dict(to_half(candidate.state_dict()))
@@ -199,10 +228,18 @@ def _fit(
         yield Progress("Training", step, steps)
     if best is None:
         raise VirtualStainError(
-            "the training diverged: no score of the validation part is a number; lower the "
-            "learning rate or check the images."
+            "the training diverged: no score of the validation part is a number; check the images, "
+            "or choose another preset or precision."
         )
     return best
+
+
+def _check_batch(count: int, shape: Sequence[int], stride: Sequence[int]) -> None:
+    if count * math.prod(n // s for n, s in zip(shape, stride, strict=True)) == 1:
+        raise VirtualStainError(
+            f"one patch of {' × '.join(map(str, shape))} pixels is too little for a step, as batch "
+            "normalization needs several values; use a larger batch or larger images."
+        )
 
 
 def _schedule(
@@ -215,7 +252,8 @@ def _schedule(
             optimizer,
             max_lr=recipe.learning_rate,
             total_steps=steps + 1,
-            pct_start=0.2,
+            # PyTorch cannot warm up in less than a step.
+            pct_start=max(0.2, 2 / (steps + 1)),
             cycle_momentum=False,
         )
     return lr_scheduler.ConstantLR(optimizer, factor=1.0)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import get_args
 
 from napari_virtual_stain.errors import VirtualStainError
 from napari_virtual_stain.image import Image
@@ -70,5 +71,10 @@ class TrainOptions:
             if value is not None and value < 1:
                 label = option.replace("_", " ")
                 raise VirtualStainError(f"{label} must be at least 1, not {value}.")
-        if self.seed < 0:
-            raise VirtualStainError(f"the seed must not be negative, and is {self.seed}.")
+        if not 0 <= self.seed < 2**63:
+            raise VirtualStainError(f"the seed must not be negative or huge, and is {self.seed}.")
+        if self.precision not in get_args(Precision):
+            raise VirtualStainError(
+                f"there is no precision {self.precision!r}; choose one of "
+                f"{', '.join(get_args(Precision))}."
+            )

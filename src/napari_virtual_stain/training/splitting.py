@@ -11,6 +11,59 @@ HELD_OUT = 0.2
 MIN_COLUMNS = 16
 
 
+def parts(
+    image: Image, train_crop: Mapping[str, slice], validation_crop: Mapping[str, slice]
+) -> tuple[Mapping[str, slice], Mapping[str, slice]]:
+    """Return the parts of a pair to train and to score on; they never overlap.
+
+    Parameters
+    ----------
+    image : Image
+        The input of the pair.
+    train_crop, validation_crop : mapping of str to slice
+        What the user named; empty for nothing.
+
+    Returns
+    -------
+    training, validation : mapping of str to slice
+
+    Raises
+    ------
+    VirtualStainError
+        If the parts that the user named overlap, or the image is too narrow to be split.
+    """
+    if not validation_crop:
+        return split_in_space(image, train_crop)
+    if not train_crop:
+        train_crop = _rest(image, validation_crop)
+    sizes = image.sizes
+    for axis in {*train_crop, *validation_crop}:
+        one, other = (
+            _bounds(crop, axis, sizes.get(axis, 1)) for crop in (train_crop, validation_crop)
+        )
+        if one[1] <= other[0] or other[1] <= one[0]:
+            return train_crop, validation_crop
+    raise VirtualStainError(
+        f"the training and the validation part of {image.name} overlap, so the score would be of "
+        "what was trained on; name a training crop beside the validation crop."
+    )
+
+
+def _rest(image: Image, crop: Mapping[str, slice]) -> dict[str, slice]:
+    """Return what a crop along one axis leaves of the image on its larger side."""
+    if len(crop) != 1:
+        return {}
+    (axis,) = crop
+    size = image.sizes.get(axis, 1)
+    start, stop = _bounds(crop, axis, size)
+    return {axis: slice(0, start) if start >= size - stop else slice(stop, size)}
+
+
+def _bounds(crop: Mapping[str, slice], axis: str, size: int) -> tuple[int, int]:
+    part = crop.get(axis, slice(None))
+    return part.start or 0, size if part.stop is None else part.stop
+
+
 def split_in_space(
     image: Image, crop: Mapping[str, slice]
 ) -> tuple[dict[str, slice], dict[str, slice]]:
@@ -35,9 +88,7 @@ def split_in_space(
     VirtualStainError
         If the image is too narrow to be split.
     """
-    part = crop.get("X", slice(None))
-    start = part.start or 0
-    stop = image.sizes["X"] if part.stop is None else part.stop
+    start, stop = _bounds(crop, "X", image.sizes["X"])
     border = stop - max(MIN_COLUMNS, round((stop - start) * HELD_OUT))
     if border - start < MIN_COLUMNS:
         raise VirtualStainError(
