@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pickle
+
 import numpy as np
 import pytest
 
@@ -28,6 +30,7 @@ def stack(**fields) -> Image:
         ((3, 4), {"axes": "YX", "voxel_size": {"Z": 1.0}}, "not a spatial axis of YX"),
         ((3, 4), {"axes": "YX", "voxel_size": {"Y": 0.0}}, "not a positive number"),
         ((3, 4), {"axes": "YX", "voxel_size": {"Y": float("nan")}}, "not a positive number"),
+        ((3, 4), {"axes": "YX", "time_step": float("nan")}, "time step nan s is not a positive"),
         ((2, 3, 4), {"axes": "CYX", "channels": ("a",)}, "1 channel names were given for 2"),
     ],
 )
@@ -63,6 +66,27 @@ def test_dropping_an_axis_drops_what_belongs_to_it():
     assert plane.axes == "CYX"
     assert dict(plane.voxel_size) == {"Y": 0.5, "X": 0.5}
     assert np.array_equal(plane.data, STACK[:, 1])
+
+
+def test_an_axis_that_is_not_there_cannot_be_dropped():
+    with pytest.raises(VirtualStainError, match="there is no axis 'T'"):
+        stack().select("T", 0)
+
+
+def test_lists_are_refused():
+    with pytest.raises(VirtualStainError, match=r"the pixels are an array .* not list"):
+        Image([[1, 2], [3, 4]], "YX")
+
+
+def test_it_can_be_sent_to_another_process():
+    again = pickle.loads(pickle.dumps(stack(time_step=None, provenance={"a": [1]})))
+    assert np.array_equal(again.data, STACK)
+    assert (again.axes, again.channels, dict(again.voxel_size), dict(again.provenance)) == (
+        "CZYX",
+        ("DNA", "actin"),
+        {"Z": 2, "Y": 0.5, "X": 0.5},
+        {"a": [1]},
+    )
 
 
 def test_crop():

@@ -16,8 +16,6 @@ from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import TypeVar
 
-import numpy as np
-
 from napari_virtual_stain.errors import VirtualStainWarning
 
 Result = TypeVar("Result")
@@ -49,15 +47,7 @@ class Losses:
     validation: tuple[float, ...] = ()
 
 
-@dataclass(frozen=True, eq=False)
-class Preview:
-    """A prediction of the validation crop, shape (outputs, [Z,] Y, X), during training."""
-
-    step: int
-    data: np.ndarray
-
-
-Event = Progress | Notice | Losses | Preview
+Event = Progress | Notice | Losses
 Work = Generator[Event, None, Result]
 
 

@@ -39,7 +39,7 @@ class Image:
         Channel names, one for each position of C (at most one name where there is no C). Missing
         names of an image with C become ``channel 1``, ``channel 2``, …
     time_step : float, optional
-        Seconds between time points; None where unknown.
+        Seconds between time points, above 0; None where unknown.
     name : str
         What the user calls the image.
     provenance : mapping, optional
@@ -60,6 +60,11 @@ class Image:
     provenance: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
+        if not all(hasattr(self.data, name) for name in ("shape", "dtype", "__getitem__")):
+            raise VirtualStainError(
+                f"{self.name}: the pixels are an array (NumPy, Dask, Zarr), not "
+                f"{type(self.data).__name__}."
+            )
         shape = tuple(self.data.shape)
         if not _in_order(self.axes) or not self.axes.endswith("YX"):
             raise VirtualStainError(
@@ -83,6 +88,12 @@ class Image:
                 raise VirtualStainError(
                     f"{self.name}: the voxel size {size} µm along {axis} is not a positive number."
                 )
+        if self.time_step is not None and not (
+            math.isfinite(self.time_step) and self.time_step > 0
+        ):
+            raise VirtualStainError(
+                f"{self.name}: the time step {self.time_step} s is not a positive number."
+            )
         channels = tuple(str(channel) for channel in self.channels)
         count = self.data.shape[self.axes.index("C")] if "C" in self.axes else 1
         if "C" in self.axes and not channels:
@@ -94,6 +105,11 @@ class Image:
         object.__setattr__(self, "channels", channels)
         object.__setattr__(self, "voxel_size", MappingProxyType(dict(self.voxel_size)))
         object.__setattr__(self, "provenance", MappingProxyType(dict(self.provenance)))
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # Read-only views of dictionaries cannot be pickled, and workers of Dask need that.
+        fields = (self.data, self.axes, dict(self.voxel_size), self.channels)
+        return Image, (*fields, self.time_step, self.name, dict(self.provenance))
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -125,7 +141,17 @@ class Image:
         return replace(self, **changes)
 
     def select(self, axis: str, index: int) -> Image:
-        """Return position `index` along `axis`, which is dropped."""
+        """Return position `index` along `axis`, which is dropped.
+
+        Raises
+        ------
+        VirtualStainError
+            If the image has no such axis.
+        """
+        if axis not in self.axes:
+            raise VirtualStainError(
+                f"{self.name}: there is no axis {axis!r}; the image has the axes {self.axes}."
+            )
         key = tuple(index if a == axis else slice(None) for a in self.axes)
         voxel_size = {a: size for a, size in self.voxel_size.items() if a != axis}
         channels = (self.channels[index],) if axis == "C" else self.channels

@@ -282,6 +282,18 @@ def test_memory_that_runs_out_leads_to_smaller_tiles(make_model, monkeypatch):
         ({}, ("YX", 20, 20), {"crop": {"X": slice(10, 30)}}, "does not lie in the image"),
         ({"planes": 2}, ("ZYX", 2, 9, 9), {"crop": {"Z": slice(0, 1)}}, "leave Z uncropped"),
         ({"voxel_size": {"Y": 30.0}}, ("YX", 9, 9), {}, "more than 16 times apart"),
+        ({}, ("CYX", 1, 9, 9), {"crop": {"C": slice(0, 1)}}, "not cropped in C"),
+        ({}, ("YX", 9, 9), {"crop": {"X": (0, 5)}}, "the crop of X is a slice"),
+        ({}, ("YX", 9, 9), {"tile": -5}, "at least 1, not -5"),
+        ({}, ("YX", 9, 9), {"tile": "auto"}, "not 'auto'"),
+        ({}, ("YX", 9, 9), {"memory": -1.0}, "cannot use -1.0 GiB"),
+        ({}, ("YX", 9, 9), {"memory": float("inf")}, "cannot use inf GiB"),
+        (
+            {"voxel_size": {"Y": 0.05, "X": 0.05}},
+            ("YX", 400, 400),
+            {"memory": 0.05},
+            "the resampled image needs 0.12 GiB and 0.05 GiB may be used",
+        ),
         ({"depth": 4}, ("YX", 99, 99), {"memory": 1e-4}, "the memory is too small: .* GiB"),
     ],
 )
@@ -294,6 +306,59 @@ def test_what_does_not_fit_is_refused_in_a_sentence(make_model, model, source, o
     with pytest.raises(VirtualStainError, match=sentence):
         predict(make_model(**model), given, **options)
     assert np.array_equal(given.numpy(), before)
+
+
+@pytest.mark.parametrize("given", [np.zeros((9, 9)), "a.tif", [np.zeros((9, 9))]])
+def test_what_is_no_image_is_refused(make_model, given):
+    with pytest.raises(VirtualStainError, match="an image is needed, or one image for each input"):
+        predict(make_model(), given)
+
+
+def test_what_is_no_model_is_refused():
+    with pytest.raises(VirtualStainError, match=r"a model is needed .* not str"):
+        predict("tiny", image("YX", 9, 9))
+
+
+def test_inputs_of_different_voxel_sizes_are_refused(make_model):
+    one, other = image("YX", 9, 9, name="a"), image("YX", 9, 9, name="b")
+    other = other.replace(voxel_size={"Y": 0.1, "X": 0.1})
+    with pytest.raises(VirtualStainError, match="different voxel sizes along Y"):
+        predict(make_model(inputs=("phase", "DIC")), [one, other])
+
+
+def test_a_network_that_yields_nan_is_not_believed(make_model):
+    model = make_model("fnet")
+    model.network.output.bias.data.fill_(torch.nan)
+    with pytest.raises(VirtualStainError, match="NaN or infinite values for this image"):
+        predict(model, image("YX", 20, 20))
+
+
+def test_provenance_says_what_was_taken(make_model):
+    model = make_model(planes=2, voxel_size={"Y": 1.0, "X": 1.0}, statistics=(5.0, 2.0))
+    predicted = predict(model, image("ZYX", 2, 30, 40), crop={"X": slice(4, 20)})
+    expected = {"crop": {"X": [4, 20]}, "planes": [0, 1], "zooms": [0.5, 0.5], "units": "intensity"}
+    assert {key: predicted.provenance[key] for key in expected} == expected
+
+
+def test_units_that_are_unknown_are_said(make_model):
+    said = []
+    work = predict_events(make_model(), image("YX", 20, 20))
+    predicted = run(work, lambda e: said.append(e.text) if isinstance(e, Notice) else None)
+    assert predicted.provenance["units"] == "z-score"
+    assert any("grey values of DNA" in text for text in said)
+
+
+def test_resampling_can_be_stopped(make_model):
+    big = image("ZYX", 3, 700, 700)
+    model = make_model(planes=3, voxel_size={"Y": 0.25, "X": 0.25})
+    calls = []
+
+    def requested() -> bool:
+        calls.append(1)
+        return len(calls) > 8
+
+    with stop_when(requested), pytest.raises(Stopped):
+        run(predict_events(model, big, PredictOptions(device="cpu")))
 
 
 @pytest.mark.parametrize(

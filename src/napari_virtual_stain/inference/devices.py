@@ -69,7 +69,13 @@ def usable_memory(device: torch.device) -> int:
 
 
 def autocast(device: torch.device, precision: Precision) -> contextlib.AbstractContextManager[Any]:
-    """Return the context in which a network runs in the given precision; ``auto`` is float32."""
+    """Return the context in which a network runs in the given precision; ``auto`` is float32.
+
+    Raises
+    ------
+    VirtualStainError
+        If there is no such precision.
+    """
     import torch
 
     if precision not in get_args(Precision):
@@ -77,7 +83,16 @@ def autocast(device: torch.device, precision: Precision) -> contextlib.AbstractC
             f"there is no precision {precision!r}; choose one of {', '.join(get_args(Precision))}."
         )
     if precision in ("auto", "fp32"):
-        return contextlib.nullcontext()
+        if device.type != "cuda":
+            return contextlib.nullcontext()
+        # cuDNN would convolve float32 in TF32, with 10 bits: tiles and whole image would differ.
+        cudnn = torch.backends.cudnn
+        return cudnn.flags(
+            enabled=True,
+            benchmark=cudnn.benchmark,
+            deterministic=cudnn.deterministic,
+            allow_tf32=False,
+        )
     return torch.autocast(device.type, {"bf16": torch.bfloat16, "fp16": torch.float16}[precision])
 
 

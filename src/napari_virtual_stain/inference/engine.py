@@ -79,8 +79,23 @@ class Engine:
         """Return the sizes after padding to the stride."""
         return tuple(padded_size(n, s) for n, s in zip(sizes, self.geometry.stride, strict=True))
 
+    def check_memory(self, values: int, what: str) -> None:
+        """Raise a VirtualStainError if so many float32 values exceed the memory."""
+        if 4 * values > self.memory:
+            raise VirtualStainError(
+                f"the memory is too small: the {what} image needs {4 * values / 2**30:.2g} GiB and "
+                f"{self.memory / 2**30:.2g} GiB may be used; crop the image, or allow more memory."
+            )
+
     def plan(self, sizes: tuple[int, ...], tile: int | None = None) -> TilePlan:
-        """Return how frames of the given sizes are tiled.
+        """Return how frames are tiled.
+
+        Parameters
+        ----------
+        sizes : tuple of int
+            Of the spatial axes, without padding.
+        tile : int, optional
+            Size of a core along Y and X (px).
 
         Raises
         ------

@@ -48,6 +48,10 @@ class Fit:
         VirtualStainError
             If a region leaves the image, or cuts the planes that the model takes as channels.
         """
+        if "C" in regions:
+            raise VirtualStainError(
+                f"{self.inputs[0].name}: a prediction is not cropped in C; choose its channels."
+            )
         if self.planes and "Z" in regions:
             raise VirtualStainError(
                 f"{self.inputs[0].name}: the model takes the whole z-stack; leave Z uncropped."
@@ -71,15 +75,27 @@ def fit(
     channels : sequence of int or str, optional
         For each input of the model, the channel to take.
 
+    Returns
+    -------
+    Fit
+
     Raises
     ------
     VirtualStainError
         If the image does not fit; the sentence says why and what to do.
     """
     notices: list[Notice] = []
+    given = [image] if isinstance(image, Image) else list(image)
+    for one in given:
+        if not isinstance(one, Image):
+            raise VirtualStainError(
+                "an image is needed, or one image for each input of the model (vs.read_image, "
+                f"vs.Image), not {type(one).__name__}."
+            )
     inputs = _inputs(spec, image, channels, notices)
     for one in inputs:
         _check_pixels(one)
+        _check_same_voxels(inputs[0], one)
         if one.sizes != inputs[0].sizes:
             raise VirtualStainError(
                 f"the inputs {inputs[0].name!r} ({_sizes(inputs[0])}) and {one.name!r} "
@@ -147,6 +163,15 @@ def _check_pixels(image: Image) -> None:
         )
 
 
+def _check_same_voxels(first: Image, other: Image) -> None:
+    for axis, size in first.voxel_size.items():
+        if abs(other.voxel_size.get(axis, size) / size - 1) > TOLERANCE:
+            raise VirtualStainError(
+                f"the inputs {first.name!r} and {other.name!r} have different voxel sizes along "
+                f"{axis} ({size:g} and {other.voxel_size[axis]:g} µm); choose inputs on one grid."
+            )
+
+
 def _planes(spec: ModelSpec, image: Image, notices: list[Notice]) -> tuple[int, ...]:
     size = image.sizes.get("Z", 1)
     if spec.spatial_axes == "ZYX" and size < 2:
@@ -191,16 +216,17 @@ def _zoom(spec: ModelSpec, image: Image, axis: str) -> float:
 
 
 def _voxel_notices(spec: ModelSpec, image: Image, zooms: tuple[float, ...]) -> list[Notice]:
-    if any(zoom != 1 for zoom in zooms):
-        axes = [axis for axis, zoom in zip(spec.spatial_axes, zooms, strict=True) if zoom != 1]
+    notices = []
+    axes = [axis for axis, zoom in zip(spec.spatial_axes, zooms, strict=True) if zoom != 1]
+    if axes:
         now = " × ".join(f"{image.voxel_size[axis]:g}" for axis in axes)
         then = " × ".join(f"{spec.voxel_size[axis]:g}" for axis in axes)  # type: ignore[index]
-        return [
+        notices.append(
             Notice(
                 f"{image.name} is resampled along {', '.join(axes)} from {now} to {then} µm, the "
                 "voxel size of the model, and the prediction is resampled back."
             )
-        ]
+        )
     unknown = [axis for axis in spec.spatial_axes if axis not in image.voxel_size]
     if unknown:
         learned = (
@@ -208,14 +234,14 @@ def _voxel_notices(spec: ModelSpec, image: Image, zooms: tuple[float, ...]) -> l
             if spec.voxel_size
             else "at an unrecorded one"
         )
-        return [
+        notices.append(
             Notice(
                 f"the voxel size of {image.name} along {', '.join(unknown)} is unknown, and the "
                 f"model was trained {learned}: it is predicted pixel by pixel as it is.",
                 True,
             )
-        ]
-    return []
+        )
+    return notices
 
 
 def _count(number: int, noun: str) -> str:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Literal, get_args
+
+from napari_virtual_stain.errors import VirtualStainError
 
 Device = Literal["auto", "cpu", "cuda", "mps"]
 Precision = Literal["auto", "fp32", "bf16", "fp16"]
@@ -23,13 +25,19 @@ class PredictOptions:
     device : {"auto", "cpu", "cuda", "mps"}
     precision : {"auto", "fp32", "bf16", "fp16"}
     memory : float, optional
-        GiB that a prediction may use; by default a share of what is free.
+        GiB that a prediction may use, above 0; by default a share of what is free.
     tile : int, optional
-        Size of a tile's core along Y and X (px). Changes memory and time, not the result.
+        Size of a tile's core along Y and X (px), at least 1. Changes memory and time, not the
+        result.
     crop : mapping of str to slice
         Part of the image to predict; statistics are still those of the full image.
     units : {"intensity", "z-score"}
         Grey values of the training target, or z-scores of it.
+
+    Raises
+    ------
+    VirtualStainError
+        If an option has no value of its kind.
     """
 
     channels: Sequence[int | str] | None = None
@@ -39,3 +47,25 @@ class PredictOptions:
     tile: int | None = None
     crop: Mapping[str, slice] = field(default_factory=dict)
     units: Units = "intensity"
+
+    def __post_init__(self) -> None:
+        if isinstance(self.channels, str):
+            object.__setattr__(self, "channels", (self.channels,))
+        for option, kind in (("device", Device), ("precision", Precision), ("units", Units)):
+            value = getattr(self, option)
+            if value not in get_args(kind):
+                known = ", ".join(get_args(kind))
+                raise VirtualStainError(f"there is no {option} {value!r}; choose one of {known}.")
+        if self.memory is not None and not 0 < self.memory < 2**30:
+            raise VirtualStainError(
+                f"a prediction cannot use {self.memory} GiB of memory; give a number above 0."
+            )
+        if self.tile is not None and (type(self.tile) is not int or self.tile < 1):
+            raise VirtualStainError(
+                f"the size of a tile is a whole number of pixels, at least 1, not {self.tile!r}."
+            )
+        for axis, part in self.crop.items():
+            if not isinstance(part, slice):
+                raise VirtualStainError(
+                    f"the crop of {axis} is a slice, such as slice(0, 640), not {part!r}."
+                )

@@ -13,8 +13,6 @@ import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from napari_virtual_stain.errors import VirtualStainError
-
 
 @dataclass(frozen=True)
 class Tile:
@@ -105,7 +103,7 @@ def plan(
 
     Raises
     ------
-    VirtualStainError
+    TooLittleMemory
         If the smallest exact tile exceeds `max_voxels`.
     """
     size, stride, halo = tuple(size), tuple(stride), tuple(halo)
@@ -131,8 +129,8 @@ ACCEPTED_OVERHEAD = 1.5
 """How much dearer than the cheapest a plan may be for the sake of prompt progress and cancel."""
 
 
-class TooLittleMemory(VirtualStainError):
-    """The smallest exact tile does not fit.
+class TooLittleMemory(Exception):
+    """The smallest exact tile does not fit; whoever knows the bytes says so to the user.
 
     Parameters
     ----------

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Generator, Sequence
-from typing import TYPE_CHECKING, Any, Literal, get_args, overload
+from collections.abc import Generator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Literal, overload
 
 import numpy as np
 
@@ -96,18 +96,29 @@ def predict(
 def predict_events(
     model: StainModel, image: Image | Sequence[Image], options: PredictOptions | None = None
 ) -> Work[Image]:
-    """Predict as :func:`predict` does, as a generator of events that returns the image."""
+    """Predict as :func:`predict` does, as a generator of events that returns the image.
+
+    It yields `Progress` and `Notice`.
+
+    Raises
+    ------
+    VirtualStainError
+        As :func:`predict`.
+    """
     options = options or PredictOptions()
-    _check_units(options.units)
+    if not isinstance(model, StainModel):
+        raise VirtualStainError(f"a model is needed (vs.load_model), not {type(model).__name__}.")
     fitted = fit(model.spec, image, options.channels)
+    cropped = fitted.crop(options.crop)
     yield from fitted.notices
+    if options.units == "intensity":
+        yield from _units_notices(model.spec)
 
     from napari_virtual_stain.inference.devices import choose_device, describe
     from napari_virtual_stain.inference.engine import Engine
 
     device = choose_device(options.device)
     yield Notice(f"Predicting on the {describe(device)}.")
-    cropped = fitted.crop(options.crop)
     channels = sum(channel.planes for channel in model.spec.inputs)
     engine = Engine(model.network, channels, device, options.precision, options.memory)
     predicted = yield from _frames(model.spec, fitted, cropped, engine, options)
@@ -145,9 +156,11 @@ def _frame(
     read: Read | None = None
     at_model = out
     if one.is_resampled:
+        engine.check_memory(2 * engine.in_channels * math.prod(one.sizes), "resampled")
         read = _reader(one.read_resampled())
         at_model = np.empty((out.shape[0], *one.sizes), np.float32)
-    while True:
+    done = False
+    while not done:
         tiles = engine.plan(one.sizes, options.tile)
         if read is None:
             read = _read_once_if_small(one, tiles, engine)
@@ -155,15 +168,35 @@ def _frame(
         try:
             for step, _ in enumerate(engine.run(read, one.sizes, tiles, at_model), start=1):
                 yield Progress("Predicting", index * steps + step, total * steps)
-            break
+            done = True
         except (RuntimeError, MemoryError) as error:
             if not _is_out_of_memory(error):
                 raise
+        if not done:
+            # Only here is the error gone, and with it what its traceback held of the memory.
             engine.allow_half_of(tiles)  # a plan for less than the smallest tile says so
             yield Notice("The memory did not suffice; smaller tiles are used.", True)
+    for values in at_model:
+        if not np.isfinite(values).all():
+            raise VirtualStainError(
+                "the model predicts NaN or infinite values for this image; choose the precision "
+                "fp32, and if that is so already, the model is damaged."
+            )
     if one.is_resampled:
         back = tuple(1 / zoom for zoom in one.zooms)
         out[...] = resample(at_model, one.source_sizes, back)
+
+
+def _units_notices(spec: ModelSpec) -> list[Notice]:
+    unknown = [output.name for output in spec.outputs if output.statistics is None]
+    if not unknown:
+        return []
+    return [
+        Notice(
+            f"the grey values of {', '.join(unknown)} in the training of {spec.name!r} are not "
+            "recorded; the prediction is in z-scores.",
+        )
+    ]
 
 
 def _read_once_if_small(one: Frame, tiles: TilePlan, engine: Engine) -> Read:
@@ -191,13 +224,6 @@ def _to_units(values: np.ndarray, spec: ModelSpec, units: Units) -> None:
             channel[...] = restore(channel, output.statistics)
 
 
-def _check_units(units: str) -> None:
-    if units not in get_args(Units):
-        raise VirtualStainError(
-            f"there are no units {units!r}; choose one of {', '.join(get_args(Units))}."
-        )
-
-
 def _on_grid(
     model: StainModel, fitted: Fit, values: np.ndarray, options: PredictOptions, device: str
 ) -> Image:
@@ -207,7 +233,8 @@ def _on_grid(
     kept = source.axes.replace("Z", "") if fitted.planes else source.axes
     axes = "".join(axis for axis in AXES if axis == "C" or axis in kept)
     drop = tuple(i for i, axis in enumerate(AXES) if axis not in axes)
-    known = all(output.statistics for output in spec.outputs)
+    in_grey = options.units == "intensity"
+    units = {o.name: "intensity" if in_grey and o.statistics else "z-score" for o in spec.outputs}
     return Image(
         data=np.squeeze(values, drop),
         axes=axes,
@@ -222,7 +249,10 @@ def _on_grid(
             **({"simulated": True} if _is_simulated(fitted) else {}),
             "source": [image.name for image in fitted.inputs],
             "source_channels": [channel for image in fitted.inputs for channel in image.channels],
-            "units": options.units if known else "z-score",
+            "units": next(iter(units.values())) if len(set(units.values())) == 1 else units,
+            **({"crop": _bounds(options.crop)} if options.crop else {}),
+            **({"planes": list(fitted.planes)} if fitted.planes else {}),
+            **({"zooms": list(fitted.zooms)} if set(fitted.zooms) != {1.0} else {}),
             "device": device,
             "precision": options.precision,
             "version": __version__,
@@ -232,3 +262,7 @@ def _on_grid(
 
 def _is_simulated(fitted: Fit) -> bool:
     return any(image.provenance.get("simulated") for image in fitted.inputs)
+
+
+def _bounds(crop: Mapping[str, slice]) -> dict[str, list[int | None]]:
+    return {axis: [part.start or 0, part.stop] for axis, part in crop.items()}

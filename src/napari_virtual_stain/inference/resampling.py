@@ -13,8 +13,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from napari_virtual_stain.events import raise_if_stopped
+
 if TYPE_CHECKING:
     from scipy.sparse import csr_array
+
+BLOCK = 2**22
+"""Pixels that are resampled at a time."""
 
 TOLERANCE = 0.02
 """Voxel sizes that differ by no more than this fraction are taken as equal."""
@@ -45,11 +50,26 @@ def resample(values: np.ndarray, sizes: Sequence[int], zooms: Sequence[float]) -
     for axis, (size, zoom) in enumerate(zip(sizes, zooms, strict=True), start=first):
         if zoom == 1 and values.shape[axis] == size:
             continue
-        weights = _weights(values.shape[axis], size, zoom)
-        moved = np.moveaxis(values, axis, 0)
-        flat = weights @ np.ascontiguousarray(moved).reshape(moved.shape[0], -1)
-        values = np.moveaxis(flat.reshape(size, *moved.shape[1:]), 0, axis)
-    return np.ascontiguousarray(values)
+        values = _along(values, axis, _weights(values.shape[axis], size, zoom))
+    return values
+
+
+def _along(values: np.ndarray, axis: int, weights: csr_array) -> np.ndarray:
+    """Apply weights along an axis, block by block so that a large image can be stopped."""
+    result = np.empty(
+        (*values.shape[:axis], weights.shape[0], *values.shape[axis + 1 :]), np.float32
+    )
+    source, target = np.moveaxis(values, axis, 0), np.moveaxis(result, axis, 0)
+    if source.ndim == 1:
+        target[...] = weights @ source
+        return result
+    rows = max(1, BLOCK // source[:, :1].size)
+    for start in range(0, source.shape[1], rows):
+        raise_if_stopped()
+        part = np.ascontiguousarray(source[:, start : start + rows])
+        block = weights @ part.reshape(part.shape[0], -1)
+        target[:, start : start + rows] = block.reshape(-1, *part.shape[1:])
+    return result
 
 
 def _weights(old: int, new: int, zoom: float) -> csr_array:
