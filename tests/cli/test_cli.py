@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
 import sys
 
 import numpy as np
@@ -96,7 +98,7 @@ def test_results_are_not_overwritten_unless_asked(vstain, slide, tmp_path):
     status, _, stderr = vstain(*command)
     assert status == 1
     assert stderr.count("\n") == 1
-    assert "exists; choose another folder, or --overwrite" in stderr
+    assert "exists already and is left as it is" in stderr
     assert file.read_bytes() == before
     assert vstain(*command, "--overwrite")[0] == 0
 
@@ -143,8 +145,59 @@ def test_train_then_predict_from_what_simulate_wrote(vstain, tmp_path):
     assert vstain("predict", image, "--model", model, "--output", tmp_path)[0] == 0
     predicted = io.read_image(tmp_path / "simulated_0000.predicted.ome.tif")
     assert predicted.channels == ("nuclei", "cytoplasm")
-    status, _, stderr = vstain("train", data, "--output", model, "--steps", "1")
-    assert (status, "exists" in stderr) == (1, True)
+    status, _, stderr = vstain(
+        *["train", data, "--output", model, "--input", "brightfield", "--target", "fluorescence"],
+    )
+    assert (status, "exists" in stderr, "Training on" in stderr) == (1, True, False)
+
+
+def test_one_bad_image_does_not_stop_the_others(vstain, slide, tmp_path):
+    (tmp_path / "bad.tif").write_text("not an image")
+    status, stdout, stderr = vstain(
+        *["predict", tmp_path / "bad.tif", slide, "--model", "tiny", "--channel", "phase"],
+        *["--output", tmp_path / "out", "--json"],
+    )
+    assert status == 1
+    assert "1 of 2 images could not be predicted" in stderr
+    result = json.loads(stdout)
+    assert len(result["predictions"]) == len(result["failures"]) == 1
+    assert (tmp_path / "out" / "slide é.predicted.ome.tif").exists()
+
+
+def test_an_output_that_cannot_be_written_is_found_before_the_work(vstain, tmp_path):
+    (tmp_path / "file").touch()
+    data = tmp_path / "data"
+    vstain("simulate", "--output", data, "--size", "64", "--planes", "2")
+    status, _, stderr = vstain(
+        *["train", data, "--input", "brightfield", "--target", "fluorescence"],
+        *["--output", tmp_path / "file" / "m.safetensors"],
+    )
+    assert status == 1
+    assert "Training on" not in stderr
+    assert "could not be written: a part of the folder's path is a file" in stderr
+
+
+def test_ctrl_c_is_said_and_has_a_status_of_its_own(vstain, slide, tmp_path, monkeypatch):
+    def interrupted(*_, **__):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("napari_virtual_stain.io.tiff.read_image", interrupted)
+    status, _, stderr = vstain(
+        "predict", slide, "--model", "tiny", "--output", tmp_path / "out", "--channel", "phase"
+    )
+    assert status == 130, stderr
+    assert "stopped; nothing is left half-written" in stderr
+    assert not list((tmp_path / "out").iterdir())
+
+
+def test_a_pipe_of_another_code_page_gets_utf_8(model_folder):
+    run = subprocess.run(
+        [sys.executable, "-m", "napari_virtual_stain.cli", "models", "list"],
+        env={**os.environ, "PYTHONIOENCODING": "cp1252"},
+        capture_output=True,
+        check=True,
+    )
+    assert "phase → DNA" in run.stdout.decode("utf-8")
 
 
 def test_models(vstain, model_folder):
@@ -169,6 +222,10 @@ def test_models(vstain, model_folder):
         ("predict", "SLIDE", "SLIDE", "--model", "tiny", "--output", "OUT"),
         ("train", "OUT", "--output", "OUT", "--steps", "0"),
         ("compare", "SLIDE", "SLIDE", "--output", "OUT", "--match", "best"),
+        (
+            *("predict", "SLIDE", "--model", "tiny", "--output", "OUT"),
+            *("--crop", "X=0:5", "--crop", "X=9:20"),
+        ),
         ("paint",),
     ],
 )

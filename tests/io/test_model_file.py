@@ -92,7 +92,7 @@ def test_names_files_and_the_model_folder(model, tmp_path, monkeypatch):
 def test_a_truncated_file_is_refused(model, tmp_path, kept):
     path = save_model(model, tmp_path / "m.safetensors")
     path.write_bytes(path.read_bytes()[:kept])
-    sentence = "truncated" if kept else "not a model file"
+    sentence = "not a model file" if kept in (0, 4) else "truncated"
     for read in (read_spec, load_model):
         with pytest.raises(VirtualStainError, match=rf"m\.safetensors is {sentence}"):
             read(path)
@@ -139,7 +139,11 @@ def test_weights_without_a_specification_are_refused(tmp_path):
     ("spec", "change", "sentence"),
     [
         ({"format_version": 9}, None, "model format 9"),
-        ({"network": {"name": "os.system"}}, None, "no network named 'os.system'"),
+        (
+            {"network": {"name": "os.system"}},
+            None,
+            "m.safetensors cannot be loaded: there is no network named 'os.system'",
+        ),
         (
             {"network": {"name": "gvtnet", "options": {"filters": 99, "depth": 2}}},
             None,
@@ -155,6 +159,16 @@ def test_weights_without_a_specification_are_refused(tmp_path):
         ),
         (
             {},
+            lambda t: t.update({"output.bias": torch.zeros(1, dtype=torch.int64)}),
+            "'output.bias' has the type I64, but its network needs one of F16, BF16, F32",
+        ),
+        (
+            {},
+            lambda t: t.update({"output.bias": torch.zeros(1, dtype=torch.complex64)}),
+            "'output.bias' has the type C64",
+        ),
+        (
+            {},
             lambda t: t["first.weight"].fill_(torch.nan),
             "'first.weight' holds NaN or infinite weights",
         ),
@@ -164,6 +178,44 @@ def test_a_file_that_contradicts_itself_is_refused(model, tmp_path, spec, change
     path = save_model(model, tmp_path / "m.safetensors")
     rewritten(path, spec=spec, change=change or (lambda tensors: None))
     with pytest.raises(VirtualStainError, match=sentence):
+        load_model(path)
+
+
+def with_header(path, change):
+    """Change the header of a model file, and nothing else of it."""
+    content = path.read_bytes()
+    length = int.from_bytes(content[:8], "little")
+    header = json.loads(content[8 : 8 + length])
+    change(header)
+    text = json.dumps(header).encode()
+    path.write_bytes(len(text).to_bytes(8, "little") + text + content[8 + length :])
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        (lambda h: h["output.bias"].update(data_offsets=[0, 4]), "damaged|truncated"),
+        (lambda h: h["output.bias"].update(data_offsets=[-4, 0]), "not a model file"),
+        (lambda h: h["output.bias"].update(data_offsets=[0, 2**70]), "truncated"),
+        (lambda h: h["output.bias"].update(shape=[-1]), "not a model file"),
+        (lambda h: h["output.bias"].update(shape=[True]), "not a model file"),
+        (lambda h: h["output.bias"].pop("dtype"), "not a model file"),
+        (lambda h: h["output.bias"].update(dtype="F128"), "has the type F128"),
+        (lambda h: h["__metadata__"].update({SPEC_KEY: 5}), "no model specification"),
+        (lambda h: h["__metadata__"].update({SPEC_KEY: "[" * 100_000}), "cannot be read"),
+    ],
+)
+def test_a_header_that_lies_is_refused(model, tmp_path, change, sentence):
+    path = save_model(model, tmp_path / "m.safetensors")
+    with_header(path, change)
+    with pytest.raises(VirtualStainError, match=rf"m\.safetensors.*({sentence})"):
+        load_model(path)
+
+
+def test_what_follows_the_weights_is_refused(model, tmp_path):
+    path = save_model(model, tmp_path / "m.safetensors")
+    path.write_bytes(path.read_bytes() + bytes(10))
+    with pytest.raises(VirtualStainError, match="is damaged"):
         load_model(path)
 
 

@@ -29,11 +29,13 @@ Axes = Annotated[
 
 def regions(texts: Sequence[str] | None, option: str = "--crop") -> dict[str, slice]:
     """Parse crops such as ``X=0:640``; a malformed one is a bad argument (exit status 2)."""
-    found = {}
+    found: dict[str, slice] = {}
     for text in texts or ():
         try:
             axis, region = parse_region(text)
         except VirtualStainError as error:
             raise typer.BadParameter(str(error), param_hint=option) from None
+        if axis in found:
+            raise typer.BadParameter(f"{axis} is cropped twice", param_hint=option)
         found[axis] = region
     return found

@@ -1,14 +1,17 @@
 """``vstain``: one command for each thing the library does.
 
 Exit status: 0 success, 2 bad arguments, 1 failure, with one sentence on stderr and no
-traceback unless ``--debug`` is among the arguments.
+traceback unless ``--debug`` is among the arguments; 130 when it was interrupted.
 """
 
 from __future__ import annotations
 
+import io
 import sys
 import warnings
-from typing import Annotated
+from collections.abc import Callable
+from functools import partial
+from typing import Annotated, Any
 
 import typer
 
@@ -32,6 +35,9 @@ app.add_typer(models.app, name="models")
 app.command("simulate")(simulate.command)
 app.command("demo")(demo.command)
 
+INTERRUPTED = 130
+"""Exit status after Ctrl-C, as shells know it."""
+
 
 def _print_version(wanted: bool) -> None:
     if wanted:
@@ -53,16 +59,29 @@ def main() -> None:
     """Run the command line; exits with its status."""
     arguments = [argument for argument in sys.argv[1:] if argument != "--debug"]
     debug = len(arguments) < len(sys.argv) - 1
+    _write_utf8()
     with warnings.catch_warnings():
         warnings.simplefilter("always", VirtualStainWarning)
-        warnings.showwarning = _show_warning
+        warnings.showwarning = partial(_show_warning, warnings.showwarning)
         try:
             app(args=arguments)
+        except (KeyboardInterrupt, SystemExit) as end:
+            if isinstance(end, SystemExit) and end.code != INTERRUPTED:
+                raise
+            say("stopped; nothing is left half-written.")
+            sys.exit(INTERRUPTED)
         except Exception as error:
             if debug:
                 raise
             say(_sentence(error))
             sys.exit(1)
+
+
+def _write_utf8() -> None:
+    """Write µ and → into files and pipes whatever the system's code page is."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper) and not stream.isatty():
+            stream.reconfigure(encoding="utf-8")
 
 
 def _sentence(error: Exception) -> str:
@@ -72,5 +91,10 @@ def _sentence(error: Exception) -> str:
     return f"error: {type(error).__name__}: {text} (run again with --debug for the details)"
 
 
-def _show_warning(message: Warning | str, *_: object, **__: object) -> None:
-    say(f"note: {message}")
+def _show_warning(
+    otherwise: Callable[..., None], message: Warning | str, category: type[Warning], *where: Any
+) -> None:
+    if issubclass(category, VirtualStainWarning):
+        say(f"note: {message}")
+    else:
+        otherwise(message, category, *where)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -17,7 +17,7 @@ from napari_virtual_stain.cli.arguments import (
     PrecisionName,
     regions,
 )
-from napari_virtual_stain.cli.output import drive, finish
+from napari_virtual_stain.cli.output import drive, finish, say
 from napari_virtual_stain.inference.options import PredictOptions, Units
 
 
@@ -53,7 +53,7 @@ def command(
     from napari_virtual_stain.errors import VirtualStainError
     from napari_virtual_stain.evaluation.mask_image import mask_image
     from napari_virtual_stain.inference import predict_events
-    from napari_virtual_stain.io import load_model, read_image, write_image
+    from napari_virtual_stain.io import check_writable, load_model, read_image, write_image
 
     options = PredictOptions(
         channels=channel,
@@ -73,26 +73,34 @@ def command(
             "them into different folders",
             param_hint="IMAGES",
         )
+    chosen = load_model(model)
     for _, targets in files:
         for target in targets.values():
-            if target.exists() and not overwrite:
-                raise VirtualStainError(
-                    f"{target} exists; choose another folder, or --overwrite to replace it."
-                )
-    chosen = load_model(model)
-    written = []
+            check_writable(target, overwrite)
+    written: list[dict[str, Any]] = []
+    failures: list[str] = []
     for path, targets in files:
-        image = read_image(path, axes=axes)
-        work = predict_events(chosen, image, options)
-        predicted = drive(work, path.name)
-        write_image(predicted, targets["predicted"], overwrite=overwrite)
-        if masks:
-            write_image(mask_image(predicted), targets["masks"], overwrite=overwrite)
+        try:
+            image = read_image(path, axes=axes)
+            predicted = drive(predict_events(chosen, image, options), path.name)
+            write_image(predicted, targets["predicted"], overwrite=overwrite)
+            if masks:
+                write_image(mask_image(predicted), targets["masks"], overwrite=overwrite)
+        except VirtualStainError as error:
+            if len(files) == 1:
+                raise
+            # The others are predicted all the same; a night is not lost for one bad file.
+            failures.append(f"{path.name}: {error}")
+            say(f"error: {failures[-1]}")
+            continue
         written.append(
             {"image": path, **targets, "channels": predicted.channels, "shape": predicted.shape}
         )
-    lines = [str(file) for _, targets in files for file in targets.values()]
-    finish({"model": chosen.spec.name, "predictions": written}, lines, as_json)
+    lines = [str(one[kind]) for one in written for kind in ("predicted", "masks") if kind in one]
+    result = {"model": chosen.spec.name, "predictions": written, "failures": failures}
+    finish(result, lines, as_json)
+    if failures:
+        raise VirtualStainError(f"{len(failures)} of {len(files)} images could not be predicted.")
 
 
 def _targets(folder: Path, stem: str, masks: bool) -> dict[str, Path]:

@@ -69,15 +69,10 @@ def command(
         "validation_crop": regions(validation_crop, "--validation-crop"),
     }
 
-    from napari_virtual_stain.errors import VirtualStainError
-    from napari_virtual_stain.io import read_pairs, save_model
+    from napari_virtual_stain.io import check_writable, read_pairs, save_model
     from napari_virtual_stain.training import TrainOptions, train_events
 
     target_file = output.with_name(output.name.removesuffix(".safetensors") + ".safetensors")
-    if target_file.exists() and not overwrite:
-        raise VirtualStainError(
-            f"{target_file} exists; choose another name, or --overwrite to replace it."
-        )
     options: dict[str, Any] = {
         "preset": preset,
         "steps": steps,
@@ -98,6 +93,7 @@ def command(
     if validation is not None:
         options["validation"] = read_pairs(validation, inputs=input_, targets=target)
     found = read_pairs(pairs, inputs=input_, targets=target)
+    check_writable(target_file, overwrite)
     model = drive(train_events(found, TrainOptions(**options)), "Training")
     path = save_model(model, target_file, half=half, overwrite=overwrite)
     scores = model.spec.provenance.scores

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 _HOME = {
     "ModelEntry": "model_store",
+    "check_writable": "_atomic",
     "fetch_isl_well": "isl",
     "find_model": "model_store",
     "list_models": "model_store",
@@ -26,6 +27,7 @@ _HOME = {
 }
 __all__ = [
     "ModelEntry",
+    "check_writable",
     "fetch_isl_well",
     "find_model",
     "list_models",
@@ -41,6 +43,7 @@ __all__ = [
 ]
 
 if TYPE_CHECKING:
+    from napari_virtual_stain.io._atomic import check_writable
     from napari_virtual_stain.io.isl import fetch_isl_well
     from napari_virtual_stain.io.model_file import load_model_file, read_spec, save_model
     from napari_virtual_stain.io.model_store import (

@@ -54,15 +54,44 @@ def atomic_path(path: str | os.PathLike[str], overwrite: bool = False) -> Iterat
     # A short name of its own: the target's may already be as long as the disk allows.
     temporary = target.with_name(f".vstain-{secrets.token_hex(4)}{target.suffix}")
     try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        yield temporary
-        _refuse_existing(target, overwrite)
-        os.replace(temporary, target)
+        with _said(target):
+            target.parent.mkdir(parents=True, exist_ok=True)
+            yield temporary
+            _refuse_existing(target, overwrite)
+            os.replace(temporary, target)
+    finally:
+        _remove(temporary)
+
+
+def check_writable(path: str | os.PathLike[str], overwrite: bool = False) -> None:
+    """Find out before long work whether a file can be written, by writing a little beside it.
+
+    Missing parent folders are created.
+
+    Raises
+    ------
+    VirtualStainError
+        As :func:`atomic_path`.
+    """
+    target = Path(os.path.realpath(Path(path).expanduser()))
+    _refuse_existing(target, overwrite)
+    temporary = target.with_name(f".vstain-{secrets.token_hex(4)}{target.suffix}")
+    with _said(target):
+        try:
+            target.parent.mkdir(parents=True, exist_ok=True)
+            temporary.write_bytes(b"\0")
+        finally:
+            _remove(temporary)
+
+
+@contextmanager
+def _said(target: Path) -> Iterator[None]:
+    """Turn errors of the disk into sentences."""
+    try:
+        yield
     except OSError as error:
         reason = _REASONS.get(error.errno or 0, error.strerror or str(error))
         raise VirtualStainError(f"{target} could not be written: {reason}.") from error
-    finally:
-        _remove(temporary)
 
 
 def _refuse_existing(target: Path, overwrite: bool) -> None:

@@ -20,10 +20,21 @@ if TYPE_CHECKING:
 
 SPEC_KEY = "napari_virtual_stain"
 MAX_HEADER_BYTES = 16 * 2**20
+REAL_TYPES = ("F16", "BF16", "F32")
+INTEGER_TYPES = ("I64",)
 
 
 def read_spec(path: str | Path) -> ModelSpec:
     """Read the specification of a model file, without its weights and without torch.
+
+    Parameters
+    ----------
+    path : path
+        A ``.safetensors`` file written by :func:`save_model`.
+
+    Returns
+    -------
+    ModelSpec
 
     Raises
     ------
@@ -31,20 +42,7 @@ def read_spec(path: str | Path) -> ModelSpec:
         If the file is missing, truncated, not a model file, or of an unknown format version.
     """
     path = Path(path)
-    header, _ = _read_header(path)
-    metadata = header.get("__metadata__")
-    if not isinstance(metadata, dict) or not isinstance(metadata.get(SPEC_KEY), str):
-        raise VirtualStainError(
-            f"{path.name} holds weights, but no model specification: it was not saved by "
-            "napari-virtual-stain."
-        )
-    try:
-        content = json.loads(metadata[SPEC_KEY])
-    except (ValueError, RecursionError):
-        content = None
-    if not isinstance(content, dict):
-        raise VirtualStainError(f"{path.name} holds a model specification that cannot be read.")
-    return parse_spec(content, path.name)
+    return _spec(path, _read_header(path))
 
 
 def load_model_file(path: str | Path) -> StainModel:
@@ -70,17 +68,19 @@ def load_model_file(path: str | Path) -> StainModel:
     from safetensors.torch import load
 
     path = Path(path)
-    spec = read_spec(path)
-    header, _ = _read_header(path)
-    with torch.device("meta"):
-        network = spec.build_network()
-    expected = {name: tuple(tensor.shape) for name, tensor in network.state_dict().items()}
-    _check_tensors(path, expected, header)
+    header = _read_header(path)
+    spec = _spec(path, header)
+    try:
+        with torch.device("meta"):
+            network = spec.build_network()
+    except VirtualStainError as error:
+        raise VirtualStainError(f"{path.name} cannot be loaded: {error}") from None
+    _check_tensors(path, network.state_dict(), header)
     content = path.read_bytes()
     try:
         tensors = load(content)
     except SafetensorError:
-        raise _truncated(path) from None
+        raise _damaged(path) from None
     state = {n: t.float() if t.is_floating_point() else t for n, t in tensors.items()}
     _check_finite(path, state)
     network.load_state_dict(state, assign=True)
@@ -128,35 +128,53 @@ def save_model(
     return path
 
 
-def _read_header(path: Path) -> tuple[dict[str, Any], int]:
+def _spec(path: Path, header: dict[str, Any]) -> ModelSpec:
+    metadata = header.get("__metadata__")
+    if not isinstance(metadata, dict) or not isinstance(metadata.get(SPEC_KEY), str):
+        raise VirtualStainError(
+            f"{path.name} holds weights, but no model specification: it was not saved by "
+            "napari-virtual-stain."
+        )
+    try:
+        content = json.loads(metadata[SPEC_KEY])
+    except (ValueError, RecursionError):
+        content = None
+    if not isinstance(content, dict):
+        raise VirtualStainError(f"{path.name} holds a model specification that cannot be read.")
+    return parse_spec(content, path.name)
+
+
+def _read_header(path: Path) -> dict[str, Any]:
+    """Return the header of a file that is as long as its header says."""
     try:
         with path.open("rb") as file:
             size = path.stat().st_size
             prefix = file.read(8)
             length = int.from_bytes(prefix, "little")
-            if len(prefix) < 8 or not 2 <= length <= min(size - 8, MAX_HEADER_BYTES):
-                raise _foreign(path, size, length)
-            header = json.loads(file.read(length))
+            plausible = len(prefix) == 8 and 2 <= length <= MAX_HEADER_BYTES
+            if not plausible:
+                raise _foreign(path)
+            text = file.read(length)
     except FileNotFoundError:
         raise VirtualStainError(f"there is no model file {path}.") from None
     except OSError as error:
         raise VirtualStainError(f"{path} cannot be read: {error.strerror or error}.") from None
-    except (ValueError, RecursionError) as error:
-        if isinstance(error, VirtualStainError):
-            raise
+    if len(text) < length:
+        # Whatever begins like a header may be one; only the ending of the name tells.
+        raise _truncated(path) if path.suffix == ".safetensors" else _foreign(path)
+    try:
+        header = json.loads(text)
+    except (ValueError, RecursionError):
         raise _foreign(path) from None
     if not isinstance(header, dict):
         raise _foreign(path)
-    ends = [
-        entry["data_offsets"][1]
-        for name, entry in header.items()
-        if name != "__metadata__" and _is_tensor_entry(entry)
-    ]
-    if len(ends) != len(header) - ("__metadata__" in header):
+    entries = [entry for name, entry in header.items() if name != "__metadata__"]
+    if not all(_is_tensor_entry(entry) for entry in entries):
         raise _foreign(path)
-    if size < 8 + length + max(ends, default=0):
-        raise _truncated(path)
-    return header, size
+    expected = 8 + length + max((entry["data_offsets"][1] for entry in entries), default=0)
+    if size != expected:
+        raise _truncated(path) if size < expected else _damaged(path)
+    return header
 
 
 def _is_tensor_entry(entry: Any) -> bool:
@@ -164,26 +182,32 @@ def _is_tensor_entry(entry: Any) -> bool:
         return False
     offsets, shape = entry.get("data_offsets"), entry.get("shape")
     return (
-        isinstance(offsets, list)
+        isinstance(entry.get("dtype"), str)
+        and isinstance(offsets, list)
         and len(offsets) == 2
         and isinstance(shape, list)
-        and all(isinstance(number, int) for number in offsets + shape)
+        and all(type(number) is int and number >= 0 for number in offsets + shape)
     )
 
 
-def _check_tensors(
-    path: Path, expected: dict[str, tuple[int, ...]], header: dict[str, Any]
-) -> None:
-    found = {name: tuple(e["shape"]) for name, e in header.items() if name != "__metadata__"}
+def _check_tensors(path: Path, expected: dict[str, torch.Tensor], header: dict[str, Any]) -> None:
+    found = {name: entry for name, entry in header.items() if name != "__metadata__"}
     for name in sorted(expected.keys() - found.keys()):
         raise VirtualStainError(f"{path.name} lacks the tensor {name!r} of its network.")
     for name in sorted(found.keys() - expected.keys()):
         raise VirtualStainError(f"{path.name} has the tensor {name!r}, which its network lacks.")
-    for name, shape in expected.items():
-        if found[name] != shape:
+    for name, tensor in expected.items():
+        shape, needed = tuple(found[name]["shape"]), tuple(tensor.shape)
+        if shape != needed:
             raise VirtualStainError(
-                f"{path.name}: the tensor {name!r} has the shape {found[name]}, but its network "
-                f"needs {shape}."
+                f"{path.name}: the tensor {name!r} has the shape {shape}, but its network needs "
+                f"{needed}."
+            )
+        kinds = REAL_TYPES if tensor.is_floating_point() else INTEGER_TYPES
+        if found[name]["dtype"] not in kinds:
+            raise VirtualStainError(
+                f"{path.name}: the tensor {name!r} has the type {found[name]['dtype']}, but its "
+                f"network needs one of {', '.join(kinds)}."
             )
 
 
@@ -196,12 +220,16 @@ def _check_finite(path: Path, state: dict[str, torch.Tensor]) -> None:
             )
 
 
-def _foreign(path: Path, size: int | None = None, length: int = 0) -> VirtualStainError:
-    if size is not None and path.suffix == ".safetensors" and 2 <= length <= MAX_HEADER_BYTES:
-        return _truncated(path)
+def _foreign(path: Path) -> VirtualStainError:
     return VirtualStainError(
         f"{path.name} is not a model file of napari-virtual-stain (a .safetensors file with a "
         "model specification)."
+    )
+
+
+def _damaged(path: Path) -> VirtualStainError:
+    return VirtualStainError(
+        f"{path.name} is damaged: its header contradicts its content. Copy or download it again."
     )
 
 
