@@ -12,7 +12,7 @@ from napari.layers import Image as ImageLayer
 from napari.layers import Labels, Layer
 
 from napari_virtual_stain.errors import VirtualStainError, VirtualStainWarning
-from napari_virtual_stain.gui.from_layer_data import image_of_layers, layer_axes, layer_steps
+from napari_virtual_stain.gui.from_layer_data import image_of_layers, layer_axes
 from napari_virtual_stain.gui.layer_data import (
     LABELS,
     METADATA,
@@ -284,10 +284,10 @@ def test_axes_in_another_order_are_put_in_ours():
 
 
 def test_scale_without_unit_is_taken_as_micrometres_and_said():
+    one = layer((4, 5, 6), axis_labels=("z", "y", "x"), scale=(2, 0.5, 0.5))
     with pytest.warns(VirtualStainWarning, match=r"along Z, Y, X \(2 × 0.5 × 0.5\) has no unit"):
-        steps = layer_steps("ZYX", (2, 0.5, 0.5), ("pixel",) * 3, "phase")
-    assert steps == {"Z": 2.0, "Y": 0.5, "X": 0.5}
-    assert layer_steps("ZYX", (1, 1, 1), ("pixel",) * 3, "phase") == {}
+        back = image_of([one])
+    assert back.voxel_size == {"Z": 2.0, "Y": 0.5, "X": 0.5}
 
 
 def test_multiscale_layer_is_its_full_resolution():

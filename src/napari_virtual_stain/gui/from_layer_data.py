@@ -13,8 +13,9 @@ from typing import Any
 import numpy as np
 
 from napari_virtual_stain.errors import VirtualStainError, VirtualStainWarning
+from napari_virtual_stain.gui.calibration import calibration
 from napari_virtual_stain.gui.layer_data import METADATA
-from napari_virtual_stain.image import AXES, SPATIAL, Image
+from napari_virtual_stain.image import AXES, Image
 
 AXIS_LABELS = {axis.lower(): axis for axis in AXES} | {"time": "T", "channel": "C", "depth": "Z"}
 """What a layer's axes may be called, in lower case."""
@@ -90,45 +91,6 @@ def layer_axes(ndim: int, axis_labels: Sequence[str], name: str) -> str:
     return UNLABELLED[ndim]
 
 
-def layer_steps(
-    axes: str, scale: Sequence[float], units: Sequence[Any], name: str
-) -> dict[str, float]:
-    """Return the voxel size in µm and the time step in s that a layer's scale and units give.
-
-    Axes whose size is unknown are absent. A scale other than 1 without a unit is taken as µm, as
-    plugins have used it since before there were units.
-
-    Warns
-    -----
-    VirtualStainWarning
-        If a scale without a unit is taken as µm.
-    """
-    import pint
-
-    registry = pint.get_application_registry()  # type: ignore[no-untyped-call]
-    found: dict[str, float] = {}
-    unitless: dict[str, float] = {}
-    for axis, step, unit in zip(axes, scale, units, strict=True):
-        size = abs(float(step))
-        target = "second" if axis == "T" else "micrometer"
-        quantity = registry.Quantity(size, unit)
-        if axis == "C" or not size:
-            continue
-        if quantity.is_compatible_with(target):
-            found[axis] = float(quantity.m_as(target))
-        elif axis in SPATIAL and size != 1:
-            unitless[axis] = size
-    if unitless:
-        sizes = " × ".join(f"{size:g}" for size in unitless.values())
-        warnings.warn(
-            f"{name}: the layer's scale along {', '.join(unitless)} ({sizes}) has no unit and is "
-            "taken as µm.",
-            VirtualStainWarning,
-            stacklevel=2,
-        )
-    return found | unitless
-
-
 def _defaults(data: Any) -> dict[str, Any]:
     """Return what a layer's attributes are where nobody has given them."""
     ndim = np.ndim(data[0]) if isinstance(data, list) else data.ndim
@@ -155,7 +117,10 @@ def _image(data: Any, attributes: Mapping[str, Any], image_name: str) -> Image:
     if attributes.get("multiscale"):
         data = data[0]
     axes = layer_axes(data.ndim, attributes["axis_labels"], label)
-    steps = layer_steps(axes, attributes["scale"], attributes["units"], label)
+    steps = calibration(axes, attributes["scale"], attributes["units"])
+    assumption = steps.assumption(label)
+    if assumption is not None:
+        warnings.warn(assumption, VirtualStainWarning, stacklevel=2)
     ordered = "".join(axis for axis in AXES if axis in axes)
     if ordered != axes:
         data = data if isinstance(data, np.ndarray) else _lazily(data)
@@ -170,9 +135,9 @@ def _image(data: Any, attributes: Mapping[str, Any], image_name: str) -> Image:
     return Image(
         data,
         ordered,
-        voxel_size={axis: step for axis, step in steps.items() if axis in SPATIAL},
+        voxel_size=steps.voxel_size,
         channels=channels if len(channels) == n_channels else (),
-        time_step=steps.get("T"),
+        time_step=steps.time_step,
         name=image_name,
         provenance=ours.get("provenance", {}),
     )

@@ -14,9 +14,10 @@ import numpy as np
 
 from napari_virtual_stain.errors import VirtualStainError
 from napari_virtual_stain.events import Notice
+from napari_virtual_stain.gui.calibration import calibration
 from napari_virtual_stain.gui.from_layer_data import AXIS_LABELS
 from napari_virtual_stain.gui.layer_data import METADATA
-from napari_virtual_stain.image import AXES, SPATIAL, Image
+from napari_virtual_stain.image import AXES, Image
 
 Layer = Any
 """A layer of napari, or the proxy of one that plugins are given; compare them with ``==``."""
@@ -73,12 +74,16 @@ def read_layer(layer: Layer, axes: str = "") -> Source:
     if axes not in choices:
         axes = _assumed(layer, choices, notices)
     ordered = "".join(axis for axis in AXES if axis in axes)
+    steps = calibration(axes, layer.scale, layer.units)
+    assumption = steps.assumption(layer.name)
+    if assumption is not None:
+        notices.append(Notice(assumption))
     image = Image(
         data=_in_order(data, [axes.index(axis) for axis in ordered]),
         axes=ordered,
-        voxel_size=_voxel_size(layer, axes, notices),
+        voxel_size=steps.voxel_size,
         channels=_channels(layer, data.shape[axes.index("C")] if "C" in axes else 1),
-        time_step=_time_step(layer, axes),
+        time_step=steps.time_step,
         name=layer.name,
         provenance=_ours(layer).get("provenance", {}),
     )
@@ -170,43 +175,6 @@ def _in_order(data: Any, order: list[int]) -> Any:
 
         data = data if isinstance(data, da.Array) else da.from_array(data, name=False)
     return data.transpose(order)
-
-
-def _voxel_size(layer: Layer, axes: str, notices: list[Notice]) -> dict[str, float]:
-    """Return µm for each spatial axis where they are known.
-
-    A scale of 1 without a unit is one that nobody has set. Any other scale without a unit is
-    taken as µm, as plugins have given it since before layers had units.
-    """
-    found, unitless = {}, {}
-    for axis, step, unit in zip(axes, layer.scale, layer.units, strict=True):
-        size = abs(float(step))
-        if axis not in SPATIAL or not size:
-            continue
-        if unit.is_compatible_with("micrometer"):
-            found[axis] = float((size * unit).m_as("micrometer"))
-        elif size != 1:
-            unitless[axis] = size
-    if unitless:
-        sizes = " × ".join(f"{size:g}" for size in unitless.values())
-        notices.append(
-            Notice(
-                f"the scale of {layer.name} along {', '.join(unitless)} ({sizes}) has no unit and "
-                "is taken as µm."
-            )
-        )
-    sizes_by_axis = found | unitless
-    return {axis: sizes_by_axis[axis] for axis in SPATIAL if axis in sizes_by_axis}
-
-
-def _time_step(layer: Layer, axes: str) -> float | None:
-    if "T" not in axes:
-        return None
-    position = axes.index("T")
-    unit, step = layer.units[position], float(layer.scale[position])
-    if not unit.is_compatible_with("second"):
-        return None
-    return float((step * unit).m_as("second"))
 
 
 def _channels(layer: Layer, count: int) -> tuple[str, ...]:
