@@ -4,8 +4,7 @@
 
 Random weights, one image for all, the median of several runs and their spread; each run goes
 through the engine as a prediction does. The difference is the largest over all voxels, in standard
-deviations of the
-whole-image result.
+deviations of the whole-image result. The figures stand in docs/benchmarks.md.
 """
 
 from __future__ import annotations
