@@ -59,7 +59,7 @@ def test_it_predicts_compares_and_flips(make_napari_viewer, qtbot, model):
     press("Shift-W")
     assert seen(viewer) == ["simulated nuclei predicted"]
 
-    viewer.layers.selection.active = viewer.layers["simulated cytoplasm predicted mask"]
+    viewer.layers.selection.active = viewer.layers["cytoplasm predicted mask"]
     press("W")
     assert seen(viewer) == ["simulated cells: cytoplasm"]
 

@@ -296,14 +296,9 @@ def test_layers_that_are_not_ours_can_be_compared(viewer, observed):
     assert again == added
 
 
-def test_what_comes_from_a_simulated_specimen_is_called_simulated(viewer, stack, observed):
+def test_a_prediction_of_a_simulated_specimen_is_called_simulated(viewer, stack):
     image = predicted()
     image = image.replace(provenance={**image.provenance, "simulated": True})
     layers = add_prediction(viewer, image, [stack], SPEC)
-    assert [layer.name for layer in layers] == [
-        "simulated DAPI predicted",
-        "simulated MAP2 predicted",
-    ]
-    seen = Image(np.stack([layer.data for layer in observed]), "CYX", channels=["DAPI", "MAP2"])
-    derived = add_comparison(viewer, compare(seen, image), observed, layers, {"errors", "masks"})
-    assert all(layer.name.startswith("simulated ") for layer in derived)
+    names = [layer.name for layer in layers]
+    assert names == ["simulated DAPI predicted", "simulated MAP2 predicted"]

@@ -92,7 +92,7 @@ def add_prediction(
             channel,
             lambda attributes: napari.layers.Image(
                 pixels,
-                name=_title(channel, f"{output} predicted"),
+                name=_predicted_name(channel, output),
                 colormap=chosen[output],
                 blending="translucent_no_depth" if output == lowest else "additive",
                 contrast_limits=given.get(output) or display_limits(pixels),
@@ -150,7 +150,7 @@ def add_comparison(
             channel,
             lambda attributes: napari.layers.Image(
                 pixels,
-                name=_title(channel, f"{name} {ERROR_TITLES[kind]}"),
+                name=f"{name} {ERROR_TITLES[kind]}",
                 colormap=SIGNED_ERROR if signed else ABSOLUTE_ERROR,
                 blending="translucent_no_depth",
                 contrast_limits=(-largest if signed else 0.0, largest),
@@ -233,7 +233,7 @@ def _show_mask(
         colors = {None: "transparent", 0: "transparent", 1: MASK_COLORS[which]}
         layer = napari.layers.Labels(
             place.arrange(mask),
-            name=_title(mask, f"{name} {which} mask"),
+            name=f"{name} {which} mask",
             colormap=DirectLabelColormap(color_dict=colors),
             opacity=1.0,
             visible=False,
@@ -246,10 +246,10 @@ def _show_mask(
     return _show(viewer, key, place, labelled, make)
 
 
-def _title(channel: Image, title: str) -> str:
-    """Return the name of a layer; whatever comes from a simulated specimen says so."""
-    origin = {**channel.provenance.get("prediction", {}), **channel.provenance}
-    return f"simulated {title}" if origin.get("simulated") else title
+def _predicted_name(channel: Image, output: str) -> str:
+    """Return the name of a predicted layer; one of a simulated specimen says so."""
+    simulated = "simulated " if channel.provenance.get("simulated") else ""
+    return f"{simulated}{output} predicted"
 
 
 def _describe(layer: Layer, key: Key, place: Geometry, channel: Image) -> None:
