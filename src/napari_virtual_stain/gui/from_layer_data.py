@@ -216,7 +216,8 @@ def _warn_of_transforms(attributes: Sequence[Mapping[str, Any]]) -> None:
     moved = [
         str(one["name"])
         for one in attributes
-        if any(
+        if np.any(np.asarray(one["scale"], float) < 0)
+        or any(
             not np.allclose(value, np.eye(len(value)) if nought is None else nought)
             for key, nought in neutral.items()
             if (value := np.asarray(one[key], float)).size
@@ -224,7 +225,7 @@ def _warn_of_transforms(attributes: Sequence[Mapping[str, Any]]) -> None:
     ]
     if moved:
         warnings.warn(
-            f"{', '.join(moved)}: an OME-TIFF holds no position, rotation or shear; those of the "
+            f"{', '.join(moved)}: an OME-TIFF holds no position, rotation, mirroring or shear; those of the "
             "layer are not written.",
             VirtualStainWarning,
             stacklevel=3,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -20,7 +20,7 @@ from napari_virtual_stain.gui.layers import Layer
 from napari_virtual_stain.gui.predict import state
 from napari_virtual_stain.gui.predict.advanced import AdvancedOptions
 from napari_virtual_stain.gui.predict.controls import Controls
-from napari_virtual_stain.gui.predict.form import Form, Readiness, Verdict, judge
+from napari_virtual_stain.gui.predict.form import Form, Pick, Readiness, Verdict, judge
 from napari_virtual_stain.gui.predict.layer_row import LayerRow
 from napari_virtual_stain.gui.predict.model_picker import ModelPicker
 from napari_virtual_stain.gui.predict.offers import Offer, look_at
@@ -45,7 +45,7 @@ class _Adding:
     """Layers that are being added, and what they are of."""
 
     outcome: Outcome
-    steps: Iterator[None]
+    steps: Generator[None, None, list[str]]
 
 
 class PredictDock(QWidget):  # type: ignore[misc]
@@ -101,6 +101,7 @@ class PredictDock(QWidget):  # type: ignore[misc]
 
     def predict(self) -> None:
         """Start the prediction of what is chosen, if it can be predicted."""
+        self.model.refresh()  # its file may have been changed or removed
         self.refresh()
         request = self._verdict.request
         if request is None or self._run.is_on:
@@ -249,9 +250,11 @@ class PredictDock(QWidget):  # type: ignore[misc]
         if self._spec is None:
             return
         active = self._viewer.layers.selection.active
+        taken: list[Pick] = []
         for position, row in enumerate(self.inputs):
             preferred = [row.pick().layer, active]
-            row.offer(offers, suggest_input(self._spec, position, offers, preferred))
+            row.offer(offers, suggest_input(self._spec, position, offers, preferred, taken))
+            taken.append(row.pick())
         inputs = [row.pick().layer for row in self.inputs]
         for output, row in zip(self._spec.outputs, self.observed, strict=True):
             row.offer(offers, suggest_observed(output.name, inputs, offers))
@@ -301,8 +304,9 @@ class PredictDock(QWidget):  # type: ignore[misc]
         outcome = self._adding.outcome
         try:
             next(self._adding.steps)
-        except StopIteration:
-            self._stop(state.finished(outcome, (*self._run.lines, *self._removed(outcome))))
+        except StopIteration as end:
+            said = (*self._run.lines, *self._removed(outcome), *_left(end.value))
+            self._stop(state.finished(outcome, said))
         except Exception as error:  # a bug, which must not leave the dock running for ever
             self._stop(state.failed(report(error)))
         else:
@@ -328,3 +332,10 @@ class PredictDock(QWidget):  # type: ignore[misc]
         self.refresh()
         self._run = run
         self._show()
+
+
+def _left(names: list[str]) -> list[Line]:
+    if not names:
+        return []
+    text = f"{len(names)} error maps or masks of an earlier prediction were left as they were."
+    return [Line(Tone.WARNING, f"{text} Tick them to renew them.")]

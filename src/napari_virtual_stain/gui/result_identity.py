@@ -32,6 +32,14 @@ def derived_key(kind: str, of: Layer, *others: Layer) -> Key:
     return (kind, *(key_of(of) or (str(of.unique_id),)), *(str(one.unique_id) for one in others))
 
 
+def derived_kind(layer: Layer, of: Layer) -> str | None:
+    """Return which kind of result of `of` a layer is, or None if it is not made from it."""
+    key, origin = key_of(layer), key_of(of)
+    if key is None or origin is None or key[1 : 1 + len(origin)] != origin:
+        return None
+    return key[0]
+
+
 def key_of(layer: Layer) -> Key | None:
     """Return what a layer is the result of, or None if it is not one of ours."""
     mark = _mark(layer)

@@ -200,8 +200,14 @@ def add_masks(
 
 
 def is_result(layer: Layer) -> bool:
-    """Whether a layer is one that was added here."""
-    return result_identity.key_of(layer) is not None
+    """Whether a layer is a prediction or made from one: here, or before it was saved or copied."""
+    if result_identity.key_of(layer) is not None:
+        return True
+    ours = layer.metadata.get(METADATA)
+    origin = ours.get("provenance", {}) if isinstance(ours, dict) else {}
+    parts = origin.get("channels")
+    origins = [origin, *(parts.values() if isinstance(parts, dict) else ())]
+    return any(isinstance(o, dict) and ("predicted" in o or "prediction" in o) for o in origins)
 
 
 def _show(
@@ -218,10 +224,24 @@ def _show(
         layer.metadata = {METADATA: {"layer": layer.name}}
         _describe(layer, key, place, channel)
         return viewer.add_layer(layer)
+    rescaled = _scaling(layer.metadata[METADATA].get("provenance", {})) != _scaling(
+        channel.provenance
+    )
     layer.data = place.arrange(channel)
     place.apply(layer)
+    if rescaled and isinstance(layer, napari.layers.Image):
+        # The limits are a person's choice, but of other units they would show nothing.
+        fresh = make(place.attributes())
+        layer.contrast_limits_range = fresh.contrast_limits_range
+        layer.contrast_limits = fresh.contrast_limits
     _describe(layer, key, place, channel)
     return layer
+
+
+def _scaling(provenance: Mapping[str, Any]) -> tuple[Any, ...]:
+    """Return what the numbers of a result depend on, beside the image: units and match."""
+    prediction = provenance.get("prediction", provenance)
+    return prediction.get("units"), (provenance.get("match") or {}).get("method")
 
 
 def _show_mask(

@@ -117,7 +117,7 @@ def _inputs(
     expected = f"the model {spec.name!r} takes {_count(len(wanted), 'channel')} ({_list(wanted)})"
     if not isinstance(image, Image):
         if len(image) != len(wanted):
-            raise VirtualStainError(f"{expected}, but {_count(len(image), 'image')} were given.")
+            raise VirtualStainError(f"{expected}, not {_count(len(image), 'image')}.")
         if channels is not None and len(channels) != len(wanted):
             raise VirtualStainError(f"{expected}, but {len(channels)} channels were named.")
         chosen: Sequence[int | str | None] = channels or [None] * len(wanted)
@@ -229,16 +229,15 @@ def _voxel_notices(spec: ModelSpec, image: Image, zooms: tuple[float, ...]) -> l
         )
     unknown = [axis for axis in spec.spatial_axes if axis not in image.voxel_size]
     if unknown:
-        learned = (
-            f"at {' × '.join(f'{size:g}' for size in spec.voxel_size.values())} µm"
+        sizes = " × ".join(f"{size:g}" for size in spec.voxel_size.values())
+        taken = (
+            f"; it is predicted as if it were that of the model ({sizes} µm)."
             if spec.voxel_size
-            else "at an unrecorded one"
+            else ", as is that of the model; it is predicted pixel by pixel."
         )
         notices.append(
             Notice(
-                f"the voxel size of {image.name} along {', '.join(unknown)} is unknown, and the "
-                f"model was trained {learned}: it is predicted pixel by pixel as it is.",
-                True,
+                f"the voxel size of {image.name} along {', '.join(unknown)} is unknown{taken}", True
             )
         )
     return notices

@@ -23,7 +23,7 @@ from napari_virtual_stain.io import ModelEntry
 from napari_virtual_stain.model import ModelSpec
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True)
 class Pick:
     """A layer, or none, and one of its channels."""
 
@@ -189,6 +189,11 @@ def _accept(form: Form) -> Verdict:
             observed_layers[output.name] = pick.layer
             notices += source.notices
     notices += fitted.notices
+    notices += _misplaced(
+        sources[0].layer, [*(s.layer for s in sources[1:]), *observed_layers.values()]
+    )
+    if len({(pick.layer, pick.channel) for pick in form.inputs}) < len(form.inputs):
+        notices.append(Notice("two inputs of the model are given the same image.", True))
     if observed and form.errors and form.match == "none" and _in_z_scores(form, spec):
         notices.append(
             Notice("The prediction is in z-scores: match it, or the errors mean nothing.", True)
@@ -207,6 +212,27 @@ def _accept(form: Form) -> Verdict:
         geometry=Geometry.of(sources[0].layer, sources[0].axes),
     )
     return Verdict(Readiness.READY, _summary(fitted, spec), _distinct(notices), request)
+
+
+def _misplaced(first: Layer, others: Sequence[Layer]) -> list[Notice]:
+    """Say which layers do not lie on the first one in the plane, to half a pixel."""
+    return [
+        Notice(
+            f"{other.name} does not lie on {first.name} in the viewer; they are taken pixel by "
+            "pixel all the same.",
+            True,
+        )
+        for other in others
+        if not np.allclose(_corners(first), _corners(other), atol=0.5 * float(first.scale[-1]))
+    ]
+
+
+def _corners(layer: Layer) -> np.ndarray:
+    """Return where the first and the tenth pixel of the last two axes lie in the world."""
+    begin = np.zeros(layer.ndim)
+    end = begin.copy()
+    end[-2:] = 9
+    return np.array([layer.data_to_world(place)[-2:] for place in (begin, end)], float)
 
 
 def _read(form: Form, pick: Pick) -> Source:

@@ -88,7 +88,9 @@ class LayerRow(QWidget):  # type: ignore[misc]
         self.layer.offer(
             [*none[0], *layers], [*none[1], *(layer.name for layer in layers)], chosen.layer
         )
-        self.layer.setPlaceholderText("No image")
+        self.layer.setPlaceholderText("choose…" if layers else "No image")
+        if chosen.layer is None and not self._optional:
+            self.layer.setCurrentIndex(-1)
         self.layer.setEnabled(bool(layers))
         self._offer_channels(chosen.channel)
         self._offer_axes()

@@ -78,8 +78,15 @@ class ModelPicker(QWidget):  # type: ignore[misc]
     def refresh(self) -> None:
         """Read again which models there are; what was chosen stays chosen where it can."""
         before = self.entry()
+        self._opened = [open_entry(entry.path) for entry in self._opened]
+        groups = model_groups(self._folder(), self._opened)
+        listed = [entry for group in groups for entry in group.entries]
+        if before is not None and not any(same_file(before.path, one.path) for one in listed):
+            # Nobody chose another model: it stays chosen, and says that its file is gone.
+            self._opened.append(open_entry(before.path))
+            groups = model_groups(self._folder(), self._opened)
         rows: list[tuple[str, ModelEntry | None]] = []
-        for group in model_groups(self._folder(), self._opened):
+        for group in groups:
             rows.append((group.title, None))
             rows += [(entry.name, entry) for entry in group.entries]
         if rows != self._known or not rows:

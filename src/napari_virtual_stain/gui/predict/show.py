@@ -2,19 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator
 from typing import Any
 
+from napari_virtual_stain.evaluation.errors import ERRORS
+from napari_virtual_stain.gui import result_identity
 from napari_virtual_stain.gui.predict.work import Outcome
 from napari_virtual_stain.gui.results import Kind, add_comparison, add_masks, add_prediction
 
 
-def show_outcome(viewer: Any, outcome: Outcome) -> Iterator[None]:
+def show_outcome(viewer: Any, outcome: Outcome) -> Generator[None, None, list[str]]:
     """Add what was asked for to a viewer, or update it where it is there already, in steps.
 
     napari takes about a tenth of a second for each new layer, and there can be many: whoever
     drives this lets the window draw itself between the steps. Where anything was added, the
     first prediction is selected in the end.
+
+    Returns
+    -------
+    list of str
+        Names of error maps and masks that an earlier prediction has left, and that were not
+        asked for again.
     """
     request, before = outcome.request, len(viewer.layers)
     predictions = add_prediction(
@@ -38,3 +46,11 @@ def show_outcome(viewer: Any, outcome: Outcome) -> Iterator[None]:
     add_masks(viewer, outcome.masks, by_output)
     if len(viewer.layers) > before and predictions[0] in viewer.layers:
         viewer.layers.selection.active = predictions[0]
+    renewed = {**dict.fromkeys(ERRORS, request.errors), "masks": request.masks}
+    return [
+        layer.name
+        for layer in viewer.layers
+        for predicted in predictions
+        if (made_as := result_identity.derived_kind(layer, predicted))
+        and not renewed.get(made_as, renewed["masks"])
+    ]

@@ -15,7 +15,11 @@ MEANINGLESS = frozenset({"channel", "image", "stack", "1", "2", "3"})
 
 
 def suggest_input(
-    spec: ModelSpec, position: int, offers: Sequence[Offer], preferred: Sequence[Layer | None] = ()
+    spec: ModelSpec,
+    position: int,
+    offers: Sequence[Offer],
+    preferred: Sequence[Layer | None] = (),
+    taken: Sequence[Pick] = (),
 ) -> Pick:
     """Return a layer and channel for an input of a model.
 
@@ -32,8 +36,15 @@ def suggest_input(
         Image layers, the topmost first.
     preferred : sequence of layers
         Those to keep to, such as the one that is chosen already and the one that is selected.
+    taken : sequence of Pick
+        What other inputs take; the same is not suggested twice.
     """
-    candidates = [offer for offer in reversed(offers) if not offer.is_result]
+    candidates = [
+        offer
+        for offer in reversed(offers)
+        if not offer.is_result
+        and Pick(offer.layer, suggest_channel(spec, position, offer.channels)) not in taken
+    ]
     if not candidates:
         return Pick()
     best = max(
