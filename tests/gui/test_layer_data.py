@@ -364,3 +364,10 @@ def test_moved_layer_is_written_and_it_is_said():
 
 def test_attributes_may_be_left_out():
     assert image_of_layers([(np.zeros((6, 5)), {})], "x").axes == "YX"
+
+
+def test_a_mirrored_layer_is_said_to_be_written_as_it_is():
+    one = layer((4, 5), axis_labels=("y", "x"), scale=(-0.5, 0.5), units="um")
+    with pytest.warns(VirtualStainWarning, match="mirroring or shear; those of the layer"):
+        back = image_of([one])
+    assert back.voxel_size == {"Y": 0.5, "X": 0.5}
