@@ -20,6 +20,7 @@ from qtpy.QtCore import Signal
 from napari_virtual_stain.errors import VirtualStainError
 from napari_virtual_stain.events import Event, Progress, Stopped, Work, stop_when
 from napari_virtual_stain.gui.sentences import sentence
+from napari_virtual_stain.inference.devices import is_out_of_memory
 
 SECONDS_BETWEEN_EVENTS = 0.05
 """Progress that comes faster is dropped: nobody sees it, and the window has to draw it."""
@@ -118,7 +119,7 @@ def explain(error: BaseException) -> str | None:
     """Return the sentence that an error is for a person, or None if it is a bug."""
     if isinstance(error, VirtualStainError):
         return sentence(str(error))
-    if _is_out_of_memory(error):
+    if is_out_of_memory(error):
         return (
             "The memory did not suffice. Close other programs, or choose a smaller tile or the "
             "device cpu in the advanced options, and try again."
@@ -139,13 +140,6 @@ def report(error: BaseException) -> str:
         return text
     notification_manager.receive_error(type(error), error, error.__traceback__)
     return f"An error inside the program: {type(error).__name__}: {error}"
-
-
-def _is_out_of_memory(error: BaseException) -> bool:
-    text = str(error).casefold()
-    return isinstance(error, MemoryError) or (
-        isinstance(error, RuntimeError) and ("out of memory" in text or "can't allocate" in text)
-    )
 
 
 def _log_warning(warning: tuple[Any, ...]) -> None:

@@ -11,6 +11,7 @@ import numpy as np
 from napari_virtual_stain.errors import VirtualStainError
 from napari_virtual_stain.events import Notice, Progress, Work, run
 from napari_virtual_stain.image import AXES, Image
+from napari_virtual_stain.inference.devices import choose_device, describe, is_out_of_memory
 from napari_virtual_stain.inference.fitting import Fit, fit
 from napari_virtual_stain.inference.frames import (
     Frame,
@@ -114,7 +115,6 @@ def predict_events(
     if options.units == "intensity":
         yield from _units_notices(model.spec)
 
-    from napari_virtual_stain.inference.devices import choose_device, describe
     from napari_virtual_stain.inference.engine import Engine
 
     device = choose_device(options.device)
@@ -170,7 +170,7 @@ def _frame(
                 yield Progress("Predicting", index * steps + step, total * steps)
             done = True
         except (RuntimeError, MemoryError) as error:
-            if not _is_out_of_memory(error):
+            if not is_out_of_memory(error):
                 raise
         if not done:
             # Only here is the error gone, and with it what its traceback held of the memory.
@@ -209,11 +209,6 @@ def _read_once_if_small(one: Frame, tiles: TilePlan, engine: Engine) -> Read:
 
 def _reader(whole: np.ndarray) -> Read:
     return lambda region: whole[(slice(None), *region)]
-
-
-def _is_out_of_memory(error: BaseException) -> bool:
-    text = str(error).lower()
-    return isinstance(error, MemoryError) or "out of memory" in text or "can't allocate" in text
 
 
 def _to_units(values: np.ndarray, spec: ModelSpec, units: Units) -> None:
