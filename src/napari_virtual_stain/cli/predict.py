@@ -54,6 +54,7 @@ def command(
     from napari_virtual_stain.evaluation.mask_image import mask_image
     from napari_virtual_stain.inference import predict_events
     from napari_virtual_stain.io import check_writable, load_model, read_image, write_image
+    from napari_virtual_stain.io.tiff import image_name
 
     options = PredictOptions(
         channels=channel,
@@ -64,8 +65,8 @@ def command(
         crop=parts,
         units=units,
     )
-    files = [(path, _targets(output, _stem(path), masks)) for path in images]
-    stems = [_stem(path) for path in images]
+    files = [(path, _targets(output, image_name(path), masks)) for path in images]
+    stems = [image_name(path) for path in images]
     twice = next((stem for stem in stems if stems.count(stem) > 1), None)
     if twice is not None:
         raise typer.BadParameter(
@@ -108,13 +109,6 @@ def _targets(folder: Path, stem: str, masks: bool) -> dict[str, Path]:
     if masks:
         targets["masks"] = folder / f"{stem}.masks.ome.tif"
     return targets
-
-
-def _stem(path: Path) -> str:
-    for ending in (".ome.tif", ".ome.tiff", ".tif", ".tiff"):
-        if path.name.lower().endswith(ending):
-            return path.name[: -len(ending)]
-    return path.stem
 
 
 def _tile(text: str) -> int | None:
