@@ -131,7 +131,7 @@ def test_sums_of_parts_add_up_to_the_sums_of_the_whole():
         ({"name": "fnet", "filters": 0}, "from 1 to 1024 for 'filters', not 0"),
         ({"name": "fnet", "filters": "32"}, "not '32'"),
         ({"name": "fnet", "ndim": 4}, "from 2 to 3 for 'ndim'"),
-        ({"name": "gvtnet", "depth": 1}, "depth of at least 2"),
+        ({"name": "gvtnet", "depth": 1}, "from 2 to 8 for 'depth', not 1"),
         ({"name": "fnet", "filters": 1024, "depth": 8}, "channels wide"),
         ({"name": "gvtnet", "filters": 5, "heads": 3}, "3 heads"),
     ],

@@ -1,8 +1,30 @@
 """Networks: ``torch.nn.Module`` and nothing else, built by name."""
 
-from napari_virtual_stain.networks.geometry import Geometry
+from napari_virtual_stain.networks.geometry import Geometry, Window
 from napari_virtual_stain.networks.global_operators import GlobalOperator, GlobalSums
+from napari_virtual_stain.networks.heads import Head, Statistic
 from napari_virtual_stain.networks.precision import to_half
-from napari_virtual_stain.networks.registry import build, names, options
+from napari_virtual_stain.networks.registry import (
+    Architecture,
+    build,
+    describe,
+    names,
+    options,
+    rules,
+)
 
-__all__ = ["Geometry", "GlobalOperator", "GlobalSums", "build", "names", "options", "to_half"]
+__all__ = [
+    "Architecture",
+    "Geometry",
+    "GlobalOperator",
+    "GlobalSums",
+    "Head",
+    "Statistic",
+    "Window",
+    "build",
+    "describe",
+    "names",
+    "options",
+    "rules",
+    "to_half",
+]

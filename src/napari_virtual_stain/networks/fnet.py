@@ -10,7 +10,25 @@ import torch
 from torch import Tensor, nn
 
 from napari_virtual_stain.networks.geometry import Conv, Geometry, Level, TransposedConv, u_net_halo
-from napari_virtual_stain.networks.layers import batch_norm, check_input, conv, conv_transpose
+from napari_virtual_stain.networks.heads import Head
+from napari_virtual_stain.networks.layers import (
+    batch_norm,
+    check_input,
+    check_width,
+    conv,
+    conv_transpose,
+)
+from napari_virtual_stain.networks.options import CHANNELS, OneOf, Rule, Whole
+
+REFERENCE = "Ounkomol et al., Nature Methods 15 (2018), doi:10.1038/s41592-018-0111-2"
+
+RULES: dict[str, Rule] = {
+    "ndim": Whole(2, 3),
+    **CHANNELS,
+    "filters": Whole(1, 1024),
+    "depth": Whole(1, 8),
+    "likelihood": OneOf("none", "gaussian"),
+}
 
 
 class DoubleConv(nn.Sequential):
@@ -36,11 +54,21 @@ class FNet(nn.Module):
         Channels at full resolution; they double with each level.
     depth : int
         Number of times the size is halved. Sizes are multiples of ``2**depth``.
+    likelihood : {"none", "gaussian"}
+        ``gaussian`` is the heteroscedastic variant: for each output also the logarithm of the
+        variance of a Gaussian, after all predictions.
 
     Attributes
     ----------
     geometry : Geometry
         Stride and halo.
+    head : Head
+        What the raw channels stand for.
+
+    Raises
+    ------
+    ValueError
+        If the widest layer would have more channels than any memory holds.
     """
 
     def __init__(
@@ -51,9 +79,12 @@ class FNet(nn.Module):
         out_channels: int = 1,
         filters: int = 32,
         depth: int = 4,
+        likelihood: str = "none",
     ) -> None:
         super().__init__()
+        check_width(filters, depth)
         self.ndim, self.in_channels = ndim, in_channels
+        self.head = Head("value" if likelihood == "none" else "log-variance")
         widths = [filters * 2**level for level in range(depth + 1)]
         self.encoders = nn.ModuleList(
             DoubleConv(ndim, a, b)
@@ -71,12 +102,12 @@ class FNet(nn.Module):
             for w in widths[-2::-1]
         )
         self.decoders = nn.ModuleList(DoubleConv(ndim, 2 * w, w) for w in widths[-2::-1])
-        self.output = conv(ndim, filters, out_channels, 3, padding=1)
+        self.output = conv(ndim, filters, self.head.raw_channels(out_channels), 3, padding=1)
         self.geometry = _geometry(ndim, depth)
         self.apply(_initialize)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Map (B, in_channels, *sizes) to (B, out_channels, *sizes).
+        """Map (B, in_channels, *sizes) to the raw channels (B, raw, *sizes).
 
         Raises
         ------

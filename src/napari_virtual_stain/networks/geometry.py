@@ -11,13 +11,41 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 Interval = tuple[int, int]
 
 
 @dataclass(frozen=True)
+class Window:
+    """The window of a network that is defined on patches of one size only.
+
+    An image is covered by windows on a fixed lattice, whatever the memory, and
+    their outputs are joined with weights that fall off towards their borders. One
+    integer for each spatial axis (px).
+
+    Parameters
+    ----------
+    input : tuple of int
+        Size of the patch that the network reads.
+    output : tuple of int
+        Size of what it yields for it, at the centre of the patch.
+    step : tuple of int
+        Distance between neighbouring windows, at most `output`.
+    blend : {"smooth", "linear"}
+        Weights across the overlap of neighbours: a raised cosine, or a linear ramp
+        (alpha blending). Either way they add up to 1.
+    """
+
+    input: tuple[int, ...]
+    output: tuple[int, ...]
+    step: tuple[int, ...]
+    blend: Literal["smooth", "linear"] = "smooth"
+
+
+@dataclass(frozen=True)
 class Geometry:
-    """Geometry of a network; one integer for each spatial axis.
+    """Geometry of a network; one integer for each spatial axis of its input.
 
     Parameters
     ----------
@@ -28,11 +56,18 @@ class Geometry:
         a multiple of the stride.
     has_global_operators : bool
         Whether some outputs depend on sums over all positions.
+    window : Window or None
+        Where the network is defined on patches of one size; `stride` and `halo` then say what
+        sizes it can be called with, and nothing about tiles.
+    projects : bool
+        Whether Z is consumed: it is always read whole, and the output is (B, C, Y, X).
     """
 
     stride: tuple[int, ...]
     halo: tuple[int, ...]
     has_global_operators: bool = False
+    window: Window | None = None
+    projects: bool = False
 
 
 class Layer:

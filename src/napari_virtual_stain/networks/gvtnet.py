@@ -14,14 +14,27 @@ from torch import Tensor, nn
 
 from napari_virtual_stain.networks.geometry import Conv, Geometry, Level, TransposedConv, u_net_halo
 from napari_virtual_stain.networks.global_operators import SizePreservingGVTO
+from napari_virtual_stain.networks.heads import Head
 from napari_virtual_stain.networks.layers import (
     SameDown,
     SameUp,
     batch_norm,
     check_input,
+    check_width,
     conv,
     glorot_uniform_,
 )
+from napari_virtual_stain.networks.options import CHANNELS, Rule, Whole
+
+REFERENCE = "Wang et al., Nature Machine Intelligence 3 (2021), doi:10.1038/s42256-020-00283-x"
+
+RULES: dict[str, Rule] = {
+    "ndim": Whole(2, 3),
+    **CHANNELS,
+    "filters": Whole(1, 1024),
+    "depth": Whole(2, 8),
+    "heads": Whole(1, 64),
+}
 
 BN_MOMENTUM = 0.003  # 0.997 in TensorFlow's convention
 
@@ -99,7 +112,9 @@ class GVTNet(nn.Module):
         heads: int = 1,
     ) -> None:
         super().__init__()
+        check_width(filters, depth)
         self.ndim, self.in_channels = ndim, in_channels
+        self.head = Head()
         widths = [filters * 2**level for level in range(depth)]
         self.first = conv(ndim, in_channels, filters, 3, padding=1, bias=False)
         self.encoder = ResidualBlock(ndim, filters)

@@ -2,37 +2,97 @@
 
 from __future__ import annotations
 
+import difflib
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
+import torch
 from torch import nn
 
 from napari_virtual_stain.errors import VirtualStainError
-from napari_virtual_stain.networks.fnet import FNet
-from napari_virtual_stain.networks.gvtnet import GVTNet
+from napari_virtual_stain.networks import fnet, gvtnet
+from napari_virtual_stain.networks.geometry import Geometry
+from napari_virtual_stain.networks.heads import Head
+from napari_virtual_stain.networks.options import Rule, check_options
 
-_NETWORKS: dict[str, Callable[..., nn.Module]] = {"fnet": FNet, "gvtnet": GVTNet}
 
-_LIMITS = {
-    "ndim": (2, 3),
-    "in_channels": (1, 1024),
-    "out_channels": (1, 1024),
-    "filters": (1, 1024),
-    "depth": (1, 8),
-    "heads": (1, 64),
+@dataclass(frozen=True)
+class Entry:
+    """A network that can be built by name.
+
+    Parameters
+    ----------
+    factory : callable
+        Builds it from keyword options, which all have defaults.
+    rules : mapping of str to Rule
+        Which values each option takes.
+    reference : str
+        The paper that describes it.
+    defaults : mapping, optional
+        Defaults that differ from those of the factory.
+    """
+
+    factory: Callable[..., nn.Module]
+    rules: Mapping[str, Rule]
+    reference: str
+    defaults: Mapping[str, Any] | None = None
+
+
+_ENTRIES: dict[str, Entry] = {
+    "fnet": Entry(fnet.FNet, fnet.RULES, fnet.REFERENCE),
+    "gvtnet": Entry(gvtnet.GVTNet, gvtnet.RULES, gvtnet.REFERENCE),
 }
+
+
+@dataclass(frozen=True)
+class Architecture:
+    """What there is to know of a network with its default options.
+
+    Parameters
+    ----------
+    name : str
+    options : dict
+        Options and their defaults.
+    parameters : dict of int to int
+        Trainable parameters, keyed by the number of spatial axes.
+    geometry : Geometry
+    head : Head
+    reference : str
+    """
+
+    name: str
+    options: dict[str, Any]
+    parameters: dict[int, int]
+    geometry: Geometry
+    head: Head
+    reference: str
 
 
 def names() -> list[str]:
     """Return the names of the networks that :func:`build` knows."""
-    return sorted(_NETWORKS)
+    return sorted(_ENTRIES)
 
 
-def options(name: str) -> dict[str, int]:
-    """Return the options of a network and their defaults."""
-    parameters = inspect.signature(_factory(name)).parameters.values()
-    return {parameter.name: parameter.default for parameter in parameters}
+def options(name: str) -> dict[str, Any]:
+    """Return the options of a network and their defaults.
+
+    Raises
+    ------
+    VirtualStainError
+        If there is no network of that name.
+    """
+    entry = _entry(name)
+    parameters = inspect.signature(entry.factory).parameters.values()
+    known = {parameter.name: parameter.default for parameter in parameters}
+    changed = dict(entry.defaults or {})
+    return {option: changed.get(option, known[option]) for option in known if option in entry.rules}
+
+
+def rules(name: str) -> Mapping[str, Rule]:
+    """Return which values each option of a network takes."""
+    return _entry(name).rules
 
 
 def build(name: str, **chosen: Any) -> nn.Module:
@@ -42,50 +102,57 @@ def build(name: str, **chosen: Any) -> nn.Module:
     ----------
     name : str
         One of :func:`names`.
-    **chosen : int
+    **chosen
         The network's options (:func:`options`): ``ndim``, ``in_channels``, ``out_channels``,
         ``filters``, ``depth``, …
 
     Returns
     -------
     torch.nn.Module
-        Maps a float tensor (B, in_channels, [Z,] Y, X) to (B, out_channels, [Z,] Y, X) and
-        states its ``geometry``.
+        Maps a float tensor (B, in_channels, [Z,] Y, X) to raw channels (B, raw, [Z,] Y, X). It
+        states its ``geometry`` and its ``head``, which says what the raw channels stand for.
 
     Raises
     ------
     VirtualStainError
         If the name, an option or its value is unknown or out of range.
     """
-    factory = _factory(name)
-    known = options(name)
-    for option, value in chosen.items():
-        if option not in known:
-            raise VirtualStainError(
-                f"the network {name!r} has no option {option!r}; it has {', '.join(known)}."
-            )
-        low, high = _LIMITS[option]
-        if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
-            raise VirtualStainError(
-                f"the network {name!r} takes a whole number from {low} to {high} for "
-                f"{option!r}, not {value!r}."
-            )
-    everything = known | chosen
-    if name == "gvtnet" and everything["depth"] < 2:
-        raise VirtualStainError("the network 'gvtnet' needs a depth of at least 2.")
-    widest = everything["filters"] * 2 ** everything["depth"]
-    if widest > 16384:
-        raise VirtualStainError(
-            f"the network {name!r} with {everything['filters']} filters and depth "
-            f"{everything['depth']} would be up to {widest} channels wide; choose fewer."
-        )
+    entry = _entry(name)
+    check_options(name, entry.rules, chosen)
     try:
-        return factory(**chosen)
+        return entry.factory(**{**(entry.defaults or {}), **chosen})
     except ValueError as error:
         raise VirtualStainError(f"the network {name!r} cannot be built: {error}.") from None
 
 
-def _factory(name: str) -> Callable[..., nn.Module]:
-    if name not in _NETWORKS:
-        raise VirtualStainError(f"there is no network named {name!r}; known: {', '.join(names())}.")
-    return _NETWORKS[name]
+def describe(name: str) -> Architecture:
+    """Return what there is to know of a network, without memory for its weights.
+
+    Raises
+    ------
+    VirtualStainError
+        If there is no network of that name.
+    """
+    entry = _entry(name)
+    rule = entry.rules.get("ndim")
+    axes = [ndim for ndim in (2, 3) if rule is not None and rule.accepts(ndim)]
+    with torch.device("meta"):
+        built = {ndim: build(name, ndim=ndim) for ndim in axes} or {2: build(name)}
+    default: Any = built[options(name).get("ndim", min(built))]
+    counts = {
+        ndim: sum(p.numel() for p in network.parameters() if p.requires_grad)
+        for ndim, network in built.items()
+    }
+    return Architecture(
+        name, options(name), counts, default.geometry, default.head, entry.reference
+    )
+
+
+def _entry(name: str) -> Entry:
+    if name in _ENTRIES:
+        return _ENTRIES[name]
+    near = difflib.get_close_matches(str(name).casefold(), names(), n=1)
+    hint = f" Did you mean {near[0]!r}?" if near else ""
+    raise VirtualStainError(
+        f"there is no network named {name!r}; known: {', '.join(names())}.{hint}"
+    )
