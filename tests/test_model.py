@@ -53,7 +53,7 @@ def test_the_network_has_the_channels_of_the_model():
         ({"outputs": [{"name": "a", "mean": 1, "std": 1e300}]}, "below 1e30"),
         ({"name": "a\x1b[31m"}, "name"),
         ({"description": "\x1b[31m"}, "description"),
-        ({"network": {"name": "gvtnet", "options": {"depth": True}}}, "depth"),
+        ({"network": {"name": "gvtnet", "options": {"depth": {"a": 1}}}}, "depth"),
         ({"format_version": True}, "model format True"),
         ({"surprise": 1}, "surprise"),
     ],

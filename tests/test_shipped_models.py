@@ -27,7 +27,7 @@ def test_they_are_small_and_say_where_they_come_from(entry):
     assert origin.command.startswith("vstain train")
     assert origin.seed is not None
     assert set(origin.scores) == {output.name for output in entry.spec.outputs}
-    assert all(output.statistics for output in entry.spec.outputs)
+    assert all(output.has_grey_values for output in entry.spec.outputs)
 
 
 def test_simulated_cells_of_ten_unseen_seeds():

@@ -242,7 +242,7 @@ def _read(form: Form, pick: Pick) -> Source:
 def _predicted_grid(fitted: Fit, spec: ModelSpec) -> Image:
     """Return an image of the size of a predicted channel, without its pixels."""
     source = fitted.inputs[0]
-    axes = result_axes(source, spec.takes_planes)
+    axes = result_axes(source, spec.consumes_z)
     return Image(
         np.broadcast_to(np.float32(0), [source.sizes[axis] for axis in axes]),
         axes,
@@ -252,7 +252,7 @@ def _predicted_grid(fitted: Fit, spec: ModelSpec) -> Image:
 
 
 def _in_z_scores(form: Form, spec: ModelSpec) -> bool:
-    return form.units == "z-score" or any(output.statistics is None for output in spec.outputs)
+    return form.units == "z-score" or not all(output.has_grey_values for output in spec.outputs)
 
 
 def _summary(fitted: Fit, spec: ModelSpec) -> str:

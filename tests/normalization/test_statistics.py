@@ -8,9 +8,19 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from napari_virtual_stain import normalization
 from napari_virtual_stain.errors import VirtualStainError
-from napari_virtual_stain.normalization import Statistics, pooled, restore, standardize, statistics
+from napari_virtual_stain.normalization import (
+    Scaling,
+    Statistics,
+    normalize,
+    pooled,
+    statistics,
+)
+
+
+def z_scores(values):
+    by = statistics(values, "image")
+    return normalize(values, Scaling(by.mean, by.std))
 
 
 @settings(deadline=None)
@@ -22,7 +32,7 @@ def test_chunks_make_no_difference(values, chunk):
     if np.ptp(values) == 0:
         return
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(normalization, "CHUNK_PIXELS", chunk)
+        patch.setattr("napari_virtual_stain.normalization.moments.CHUNK_PIXELS", chunk)
         found = statistics(values, "image")
     assert np.isclose(found.mean, values.mean(), rtol=1e-12)
     assert np.isclose(found.std, values.std(), rtol=1e-9)
@@ -39,8 +49,7 @@ def test_large_offsets_lose_nothing():
 def test_an_offset_changes_no_z_score(dtype, offset):
     plain = np.random.default_rng(0).integers(0, 200, (30, 30))
     moved = (plain + np.array(offset, np.float64)).astype(dtype)
-    expected = standardize(plain, statistics(plain, "image"))
-    assert np.allclose(standardize(moved, statistics(moved, "image")), expected, atol=1e-4)
+    assert np.allclose(z_scores(moved), z_scores(plain), atol=1e-4)
 
 
 @pytest.mark.parametrize("scale", [1e300, 1e-200])
@@ -48,13 +57,6 @@ def test_values_beyond_all_scales_are_refused(scale):
     values = np.random.default_rng(0).normal(size=(9, 9)) * scale
     with pytest.raises(VirtualStainError, match="cannot be scaled"):
         statistics(values, "image")
-
-
-def test_scaling_is_undone():
-    values = np.linspace(0, 4000, 99).reshape(9, 11)
-    by = statistics(values, "image")
-    assert np.allclose(restore(standardize(values, by), by), values, atol=1e-2)
-    assert abs(standardize(values, by).std() - 1) < 1e-5
 
 
 def test_pooled_statistics_are_those_of_all_pixels():

@@ -1,8 +1,4 @@
-"""Statistics of an image, and the scaling of its pixels by them, forwards and back.
-
-Statistics are taken once per image and channel, of all its pixels, before any resampling and
-never of a tile or patch: two tiles of one image are scaled alike, so no seam can come from here.
-"""
+"""Mean and standard deviation of an image, chunk by chunk."""
 
 from __future__ import annotations
 
@@ -57,35 +53,24 @@ def statistics(data: Any, label: str) -> Statistics:
     """
     count, mean, moment = 0, 0.0, 0.0
     lowest, highest = math.inf, -math.inf
-    for chunk in _chunks(data):
-        raise_if_stopped()
-        values = np.asarray(chunk)
-        low, high = float(values.min()), float(values.max())
-        if not (math.isfinite(low) and math.isfinite(high)):
-            raise VirtualStainError(
-                f"{label} contains NaN or infinite pixels; replace them (for example by the "
-                "background) before predicting or training."
-            )
+    for values in chunks(data):
+        low, high = finite_range(values, label)
         lowest, highest = min(lowest, low), max(highest, high)
-        values = values.astype(np.float64)
-        chunk_mean = float(values.mean())
-        values -= chunk_mean
-        difference, total = chunk_mean - mean, count + values.size
+        exact = values.astype(np.float64)
+        chunk_mean = float(exact.mean())
+        exact -= chunk_mean
+        difference, total = chunk_mean - mean, count + exact.size
         moment += (
-            float(np.vdot(values, values)) + difference * difference * count * values.size / total
+            float(np.vdot(exact, exact)) + difference * difference * count * exact.size / total
         )
-        mean += difference * values.size / total
+        mean += difference * exact.size / total
         count = total
+    check_varies(lowest, highest, label)
     variance = moment / count
-    if lowest < highest and not (math.isfinite(variance) and variance > 0):
+    if not (math.isfinite(variance) and variance > 0):
         raise VirtualStainError(
             f"{label} has grey values from {lowest:g} to {highest:g}, which cannot be scaled; "
             "convert them to ordinary numbers (for example 16-bit integers)."
-        )
-    if lowest == highest:
-        raise VirtualStainError(
-            f"{label} is constant: every pixel is {lowest:g}. There is nothing to predict from or "
-            "to learn; check the exposure and that the right channel is chosen."
         )
     return Statistics(mean, math.sqrt(variance))
 
@@ -97,26 +82,42 @@ def pooled(parts: list[Statistics]) -> Statistics:
     return Statistics(mean, math.sqrt(square))
 
 
-def standardize(values: np.ndarray, by: Statistics) -> np.ndarray:
-    """Return z-scores, (values − mean) / std, in float32."""
-    # float32 holds 24 bits: of wider pixels with a large offset it would keep nothing else.
-    exact: Any = np.float32 if np.can_cast(values.dtype, np.float32) else np.float64
-    z_scores = (values.astype(exact) - exact(by.mean)) / exact(by.std)
-    result: np.ndarray = z_scores.astype(np.float32, copy=False)
-    return result
+def chunks(data: Any) -> Iterator[np.ndarray]:
+    """Yield all pixels of an array of two or more axes, in blocks that fit into memory.
 
-
-def restore(z_scores: np.ndarray, by: Statistics) -> np.ndarray:
-    """Return grey values of z-scores, the inverse of :func:`standardize`, in float32."""
-    result: np.ndarray = z_scores * np.float32(by.std) + np.float32(by.mean)
-    return result
-
-
-def _chunks(data: Any) -> Iterator[Any]:
+    Between the blocks, the work can be stopped.
+    """
     if data.ndim > 2:
         for plane in range(data.shape[0]):
-            yield from _chunks(data[plane])
+            yield from chunks(data[plane])
         return
     rows = max(1, CHUNK_PIXELS // data.shape[-1])
     for start in range(0, data.shape[0], rows):
-        yield data[start : start + rows]
+        raise_if_stopped()
+        yield np.asarray(data[start : start + rows])
+
+
+def finite_range(values: np.ndarray, label: str) -> tuple[float, float]:
+    """Return the lowest and the highest value.
+
+    Raises
+    ------
+    VirtualStainError
+        If one is NaN or infinite.
+    """
+    low, high = float(values.min()), float(values.max())
+    if not (math.isfinite(low) and math.isfinite(high)):
+        raise VirtualStainError(
+            f"{label} contains NaN or infinite pixels; replace them (for example by the "
+            "background) before predicting or training."
+        )
+    return low, high
+
+
+def check_varies(lowest: float, highest: float, label: str) -> None:
+    """Raise a VirtualStainError if all pixels have the same value."""
+    if lowest == highest:
+        raise VirtualStainError(
+            f"{label} is constant: every pixel is {lowest:g}. There is nothing to predict from or "
+            "to learn; check the exposure and that the right channel is chosen."
+        )
