@@ -1,6 +1,6 @@
 """Frames: what one forward pass is about. A frame is one time point, and for 2D models one plane.
 
-A frame reads any region of itself as z-scored network channels at the model's voxel size. Unless
+A frame reads any region of itself as normalized network channels at the model's voxel size. Unless
 it has to be resampled, nothing more than that region is read from the image.
 """
 
@@ -15,8 +15,8 @@ from napari_virtual_stain.events import raise_if_stopped
 from napari_virtual_stain.image import Image
 from napari_virtual_stain.inference.fitting import Fit
 from napari_virtual_stain.inference.resampling import resample, resampled_size
-from napari_virtual_stain.model import ModelSpec
-from napari_virtual_stain.normalization import Statistics, pooled, standardize, statistics
+from napari_virtual_stain.model import ModelSpec, NormalizationSpec
+from napari_virtual_stain.normalization import Scaling, measure, normalize
 
 
 @dataclass(frozen=True, eq=False)
@@ -27,8 +27,8 @@ class Frame:
     ----------
     images : tuple of Image
         One for each input, axes ([Z,] Y, X): with Z where the model is 3D or takes planes.
-    statistics : tuple of Statistics
-        One for each input, of the full image.
+    scalings : tuple of Scaling
+        One for each input, measured on the full image.
     planes : tuple of int
         Z planes that become channels; empty where the model takes none.
     zooms : tuple of float
@@ -36,7 +36,7 @@ class Frame:
     """
 
     images: tuple[Image, ...]
-    statistics: tuple[Statistics, ...]
+    scalings: tuple[Scaling, ...]
     planes: tuple[int, ...]
     zooms: tuple[float, ...]
 
@@ -57,7 +57,7 @@ class Frame:
         return any(zoom != 1 for zoom in self.zooms)
 
     def read(self, region: Sequence[slice]) -> np.ndarray:
-        """Return the z-scored channels of a region, float32, shape (channels, *spatial).
+        """Return the normalized channels of a region, float32, shape (channels, *spatial).
 
         The region is on the image's grid; a frame that is resampled is read as a whole by
         :meth:`read_resampled`.
@@ -66,15 +66,15 @@ class Frame:
         sizes = [part.stop - part.start for part in region]
         values = np.empty((len(self.images) * len(planes), *sizes), np.float32)
         channels = iter(values)
-        for image, by in zip(self.images, self.statistics, strict=True):
+        for image, by in zip(self.images, self.scalings, strict=True):
             for plane in planes:
                 # Plane by plane: lazy arrays differ in how they take lists of positions.
                 at = tuple(region) if plane is None else (plane, *region)
-                _standardize_into(next(channels), np.asarray(image.data[at]), by)
+                _normalize_into(next(channels), np.asarray(image.data[at]), by)
         return values
 
     def read_resampled(self) -> np.ndarray:
-        """Return all z-scored channels at the model's voxel size, shape (channels, *sizes)."""
+        """Return all normalized channels at the model's voxel size, shape (channels, *sizes)."""
         whole = tuple(slice(0, size) for size in self.source_sizes)
         return resample(self.read(whole), self.sizes, self.zooms)
 
@@ -91,28 +91,39 @@ def planes_apart(fitted: Fit, spec: ModelSpec) -> int:
     return fitted.inputs[0].sizes.get("Z", 1)
 
 
-def image_statistics(fitted: Fit, time: int) -> tuple[Statistics, ...]:
-    """Return the statistics of each input over all its pixels at one time point.
+def image_scalings(
+    fitted: Fit, how: NormalizationSpec, time: int | None = None
+) -> tuple[Scaling, ...]:
+    """Measure how each input is scaled, over all its pixels.
+
+    Parameters
+    ----------
+    fitted : Fit
+        Not cropped: what is measured is the full image.
+    how : NormalizationSpec
+        Of the model.
+    time : int, optional
+        The time point; None measures the whole movie.
 
     Raises
     ------
     VirtualStainError
-        If an input is constant or holds NaN or infinite pixels.
+        If an input is constant, or holds NaN or infinite pixels.
     """
-    several = time_points(fitted) > 1
+    several = time is not None and time_points(fitted) > 1
     return tuple(
-        statistics(_at(image, time).data, _label(image) + (f", time point {time}" * several))
+        measure(
+            _central(image if time is None else _at(image, time), how.central_planes).data,
+            _label(image) + (f", time point {time}" * several),
+            how.method,
+            how.percentiles,
+            how.equalize,
+        )
         for image in fitted.inputs
     )
 
 
-def movie_statistics(fitted: Fit) -> tuple[Statistics, ...]:
-    """Return the statistics of each input over all its pixels and time points."""
-    times = [image_statistics(fitted, time) for time in range(time_points(fitted))]
-    return tuple(pooled(list(parts)) for parts in zip(*times, strict=True))
-
-
-def frame(fitted: Fit, spec: ModelSpec, by: tuple[Statistics, ...], time: int, plane: int) -> Frame:
+def frame(fitted: Fit, spec: ModelSpec, by: tuple[Scaling, ...], time: int, plane: int) -> Frame:
     """Return the frame of one time point, and of one plane where planes are predicted apart."""
     images = [_at(image, time) for image in fitted.inputs]
     if spec.spatial_axes == "YX" and not fitted.planes:
@@ -128,8 +139,16 @@ def _label(image: Image) -> str:
     return f"{image.name} ({image.channels[0]})" if image.channels else image.name
 
 
-def _standardize_into(out: np.ndarray, raw: np.ndarray, by: Statistics) -> None:
-    """Write z-scores of a plane or a stack, a plane at a time so that a large one can stop."""
+def _central(image: Image, planes: int | None) -> Image:
+    """Return so many planes around the middle of a stack, or all of a smaller one."""
+    if planes is None or image.sizes.get("Z", 1) <= planes:
+        return image
+    first = (image.sizes["Z"] - planes) // 2
+    return image.crop({"Z": slice(first, first + planes)})
+
+
+def _normalize_into(out: np.ndarray, raw: np.ndarray, by: Scaling) -> None:
+    """Normalize a plane or a stack, a plane at a time so that a large one can be stopped."""
     for target, plane in zip(out, raw, strict=True) if raw.ndim > 2 else [(out, raw)]:
         raise_if_stopped()
-        target[...] = standardize(plane, by)
+        target[...] = normalize(plane, by)

@@ -16,8 +16,7 @@ from napari_virtual_stain.inference.fitting import Fit, fit
 from napari_virtual_stain.inference.frames import (
     Frame,
     frame,
-    image_statistics,
-    movie_statistics,
+    image_scalings,
     planes_apart,
     time_points,
 )
@@ -25,7 +24,7 @@ from napari_virtual_stain.inference.options import PredictOptions, Units
 from napari_virtual_stain.inference.padding import Read
 from napari_virtual_stain.inference.resampling import resample
 from napari_virtual_stain.model import ModelSpec, StainModel
-from napari_virtual_stain.normalization import restore
+from napari_virtual_stain.normalization import Scaling, restore
 from napari_virtual_stain.version import __version__
 
 if TYPE_CHECKING:
@@ -134,14 +133,15 @@ def _frames(
     results = np.empty((times, planes, len(spec.outputs), *source), np.float32)
     first_time = options.crop.get("T", slice(0)).start or 0
     yield Progress("Measuring", 0, 0)
-    shared = movie_statistics(fitted) if spec.normalization.per == "movie" else None
+    how = spec.normalization
+    shared = image_scalings(fitted, how) if how.per == "movie" else None
     for time in range(times):
-        by = shared or image_statistics(fitted, first_time + time)
+        by = shared or image_scalings(fitted, how, first_time + time)
         for plane in range(planes):
             one = frame(cropped, spec, by, time, plane)
             index = time * planes + plane
             yield from _frame(engine, one, options, results[time, plane], index, times * planes)
-            _to_units(results[time, plane], spec, options.units)
+            _to_units(results[time, plane], spec, by[0], options.units)
     return results
 
 
@@ -188,7 +188,7 @@ def _frame(
 
 
 def _units_notices(spec: ModelSpec) -> list[Notice]:
-    unknown = [output.name for output in spec.outputs if output.statistics is None]
+    unknown = [output.name for output in spec.outputs if not output.has_grey_values]
     if not unknown:
         return []
     return [
@@ -211,12 +211,13 @@ def _reader(whole: np.ndarray) -> Read:
     return lambda region: whole[(slice(None), *region)]
 
 
-def _to_units(values: np.ndarray, spec: ModelSpec, units: Units) -> None:
+def _to_units(values: np.ndarray, spec: ModelSpec, of_input: Scaling, units: Units) -> None:
     if units == "z-score":
         return
     for channel, output in zip(values, spec.outputs, strict=True):
-        if output.statistics is not None:
-            channel[...] = restore(channel, output.statistics)
+        by = output.grey_values(of_input)
+        if by is not None:
+            channel[...] = restore(channel, by)
 
 
 def _on_grid(
@@ -229,7 +230,9 @@ def _on_grid(
     axes = "".join(axis for axis in AXES if axis == "C" or axis in kept)
     drop = tuple(i for i, axis in enumerate(AXES) if axis not in axes)
     in_grey = options.units == "intensity"
-    units = {o.name: "intensity" if in_grey and o.statistics else "z-score" for o in spec.outputs}
+    units = {
+        o.name: "intensity" if in_grey and o.has_grey_values else "z-score" for o in spec.outputs
+    }
     return Image(
         data=np.squeeze(values, drop),
         axes=axes,

@@ -13,13 +13,19 @@ from napari_virtual_stain.image import Image
 from napari_virtual_stain.inference import fit
 from napari_virtual_stain.inference.frames import (
     frame,
-    image_statistics,
+    image_scalings,
     planes_apart,
     time_points,
 )
 from napari_virtual_stain.inference.resampling import resample
 from napari_virtual_stain.model import FORMAT_VERSION, ModelSpec, parse_spec
-from napari_virtual_stain.normalization import Statistics, pooled, standardize, statistics
+from napari_virtual_stain.normalization import (
+    Scaling,
+    Statistics,
+    normalize,
+    pooled,
+    statistics,
+)
 from napari_virtual_stain.training.options import Pair
 from napari_virtual_stain.training.presets import Preset
 
@@ -191,7 +197,7 @@ def read_examples(
     first = crop.get("T", slice(0)).start or 0
     examples = []
     for time in range(time_points(cropped)):
-        by = image_statistics(fitted, first + time)
+        by = image_scalings(fitted, spec.normalization, first + time)
         of_targets = tuple(
             statistics(_at(target, first + time).data, f"the target {target.name}")
             for target in targets
@@ -199,7 +205,7 @@ def read_examples(
         for plane in range(planes_apart(cropped, spec)):
             one = frame(cropped, spec, by, time, plane)
             scaled = [
-                standardize(_plane(_at(t, time), spec, plane).numpy(), s)
+                normalize(_plane(_at(t, time), spec, plane).numpy(), Scaling(s.mean, s.std))
                 for t, s in zip(cropped_targets, of_targets, strict=True)
             ]
             expected = np.stack(scaled)
