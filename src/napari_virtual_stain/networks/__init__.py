@@ -1,7 +1,9 @@
 """Networks: ``torch.nn.Module`` and nothing else, built by name."""
 
+from napari_virtual_stain.networks.attention import Gathered
+from napari_virtual_stain.networks.discriminator import Discriminator
 from napari_virtual_stain.networks.geometry import Geometry, Window
-from napari_virtual_stain.networks.global_operators import GlobalOperator, GlobalSums
+from napari_virtual_stain.networks.global_operators import GlobalOperator
 from napari_virtual_stain.networks.heads import Head, Statistic
 from napari_virtual_stain.networks.precision import to_half
 from napari_virtual_stain.networks.registry import (
@@ -15,9 +17,10 @@ from napari_virtual_stain.networks.registry import (
 
 __all__ = [
     "Architecture",
+    "Discriminator",
+    "Gathered",
     "Geometry",
     "GlobalOperator",
-    "GlobalSums",
     "Head",
     "Statistic",
     "Window",

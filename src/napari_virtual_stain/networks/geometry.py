@@ -106,6 +106,18 @@ class TransposedConv(Layer):
 
 
 @dataclass(frozen=True)
+class Nearest(Layer):
+    """Upsampling that repeats each value `factor` times: output o reads input ``o // factor``."""
+
+    factor: int
+
+    def reads(self, output: Interval) -> Interval:
+        """Return the half-open input interval that determines the half-open `output`."""
+        start, stop = output
+        return start // self.factor, (stop - 1) // self.factor + 1
+
+
+@dataclass(frozen=True)
 class Level:
     """The local layers of one resolution level of a U-shaped network, in forward order."""
 
@@ -126,23 +138,29 @@ def u_net_halo(levels: Sequence[Level], bottom: Sequence[Layer]) -> int:
         The layers of the coarsest resolution.
     """
     stride: int = 2 ** len(levels)
-    start, stop = _u_net_reads(levels, bottom, (0, stride))
-    needed = max(-start, stop - stride)
-    return -(-needed // stride) * stride
+    return rounded_halo(u_net_reads(levels, bottom, (0, stride)), stride)
 
 
-def _u_net_reads(levels: Sequence[Level], bottom: Sequence[Layer], output: Interval) -> Interval:
+def rounded_halo(read: Interval, stride: int) -> int:
+    """Return the halo in px, a multiple of the stride, where a core (0, stride) reads `read`."""
+    start, stop = read
+    return -(-max(-start, stop - stride) // stride) * stride
+
+
+def u_net_reads(levels: Sequence[Level], bottom: Sequence[Layer], output: Interval) -> Interval:
+    """Return the half-open input interval of a U-shaped network that determines `output`."""
     if not levels:
-        return _chain_reads(bottom, output)
+        return chain_reads(bottom, output)
     level, deeper = levels[0], levels[1:]
-    joined = _chain_reads(level.decoder, output)
-    below = _u_net_reads(deeper, bottom, _chain_reads(level.up, joined))
-    from_below = _chain_reads(level.down, below)
+    joined = chain_reads(level.decoder, output)
+    below = u_net_reads(deeper, bottom, chain_reads(level.up, joined))
+    from_below = chain_reads(level.down, below)
     encoded = min(joined[0], from_below[0]), max(joined[1], from_below[1])
-    return _chain_reads(level.encoder, encoded)
+    return chain_reads(level.encoder, encoded)
 
 
-def _chain_reads(layers: Sequence[Layer], output: Interval) -> Interval:
+def chain_reads(layers: Sequence[Layer], output: Interval) -> Interval:
+    """Return the half-open input interval of layers in a row that determines `output`."""
     for layer in reversed(layers):
         output = layer.reads(output)
     return output

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 from torch import Tensor, nn
 from torch.nn import functional
+
+from napari_virtual_stain.networks.geometry import Conv, Layer, TransposedConv
 
 
 def conv(ndim: int, n_in: int, n_out: int, kernel: int, **options: Any) -> nn.Module:
@@ -23,6 +25,19 @@ def batch_norm(ndim: int, features: int, **options: Any) -> nn.Module:
     return (nn.BatchNorm2d, nn.BatchNorm3d)[ndim - 2](features, **options)
 
 
+def pre_norm(ndim: int, features: int, norm: bool) -> nn.Module:
+    """Return the batch normalization of the GVTNets, or nothing in its place.
+
+    PyTorch's momentum of 0.003 is the 0.997 of the published code, in TensorFlow's convention.
+    """
+    return batch_norm(ndim, features, momentum=0.003) if norm else nn.Identity()
+
+
+def rectifier(name: str) -> nn.Module:
+    """Return the activation "relu6" (clipped at 6) or "relu"."""
+    return {"relu6": nn.ReLU6, "relu": nn.ReLU}[name]()
+
+
 class SameDown(nn.Module):
     """Convolution of kernel 3 and stride 2 that pads one zero at the end of each axis.
 
@@ -30,6 +45,8 @@ class SameDown(nn.Module):
     PyTorch's ``padding=1`` would read 2i − 1, 2i, 2i + 1. Weights of the published
     GVTNets need the former.
     """
+
+    reach: ClassVar[tuple[Layer, ...]] = (Conv(0, 2, stride=2),)
 
     def __init__(self, ndim: int, n_in: int, n_out: int, *, bias: bool) -> None:
         super().__init__()
@@ -47,6 +64,8 @@ class SameUp(nn.Module):
 
     That is TensorFlow's ``SAME``: 2n of the full 2n + 1 outputs, from the start.
     """
+
+    reach: ClassVar[tuple[Layer, ...]] = (TransposedConv(3),)
 
     def __init__(self, ndim: int, n_in: int, n_out: int, *, bias: bool) -> None:
         super().__init__()

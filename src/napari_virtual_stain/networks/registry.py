@@ -12,8 +12,11 @@ import torch
 from torch import nn
 
 from napari_virtual_stain.errors import VirtualStainError
-from napari_virtual_stain.networks import fnet, gvtnet
+from napari_virtual_stain.networks import fnet, gt_unet, virfluonet
+from napari_virtual_stain.networks import gvtnet_options as gvtnet
 from napari_virtual_stain.networks.geometry import Geometry
+from napari_virtual_stain.networks.gvtnet import GVTNet
+from napari_virtual_stain.networks.gvtnet_projection import GVTNetProjection
 from napari_virtual_stain.networks.heads import Head
 from napari_virtual_stain.networks.options import Rule, check_options
 
@@ -42,7 +45,12 @@ class Entry:
 
 _ENTRIES: dict[str, Entry] = {
     "fnet": Entry(fnet.FNet, fnet.RULES, fnet.REFERENCE),
-    "gvtnet": Entry(gvtnet.GVTNet, gvtnet.RULES, gvtnet.REFERENCE),
+    "gt-unet": Entry(gt_unet.GTUNet, gt_unet.RULES, gt_unet.REFERENCE),
+    "gvtnet": Entry(GVTNet, gvtnet.RULES, gvtnet.REFERENCE),
+    "gvtnet-denoise": Entry(GVTNet, gvtnet.RULES, gvtnet.REFERENCE, gvtnet.DENOISE),
+    "gvtnet-projection": Entry(GVTNetProjection, gvtnet.PROJECTION_RULES, gvtnet.REFERENCE),
+    "unet": Entry(GVTNet, gvtnet.UNET_RULES, gvtnet.REFERENCE, {"bottom": "residual"}),
+    "virfluonet": Entry(virfluonet.VirFluoNet, virfluonet.RULES, virfluonet.REFERENCE),
 }
 
 
