@@ -1,15 +1,26 @@
-"""``vstain models``: which models and networks there are, and what a model expects."""
+"""``vstain models``: which models and networks there are, what one expects, and importing."""
 
 from __future__ import annotations
 
-from typing import Annotated
+import itertools
+from collections.abc import Sequence
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from napari_virtual_stain.cli.arguments import AsJson
+from napari_virtual_stain.cli.arguments import AsJson, Overwrite
 from napari_virtual_stain.cli.output import finish
 
-app = typer.Typer(help="Models: list them, and show what one expects.", no_args_is_help=True)
+if TYPE_CHECKING:
+    from napari_virtual_stain.model import ModelSpec
+    from napari_virtual_stain.networks import Architecture
+
+app = typer.Typer(
+    help="Models: list them, show what one expects, import checkpoints of other code.",
+    no_args_is_help=True,
+)
 
 
 @app.command("list")
@@ -52,8 +63,7 @@ def info_command(
     lines = [f"{spec.name}: {spec.expects}", f"File: {path}"]
     if spec.description:
         lines.insert(1, spec.description)
-    options = ", ".join(f"{key} {value}" for key, value in spec.network.options.items())
-    lines.append(f"Network: {spec.network.name}{f' ({options})' if options else ''}")
+    lines.append(f"Network: {_network(spec)}")
     told = {
         "Trained on": origin.data,
         "Licence": origin.licence,
@@ -67,22 +77,97 @@ def info_command(
     finish({"path": path, "spec": spec.model_dump()}, lines, as_json)
 
 
+@app.command("import")
+def import_command(
+    file: Annotated[
+        Path,
+        typer.Argument(
+            help="A model.p of pytorch_fnet, a TensorFlow checkpoint of GVTNets (any of its files, "
+            "or its folder), or weights of a network that is known here."
+        ),
+    ],
+    output: Annotated[Path, typer.Option("--output", "-o", help="The model file to write.")],
+    name: Annotated[str, typer.Option(help="Name of the model; by default the file's.")] = "",
+    overwrite: Overwrite = False,
+    as_json: AsJson = False,
+) -> None:
+    """Convert a checkpoint that other code wrote into a model file. Nothing of it is executed."""
+    from napari_virtual_stain.io import check_writable, import_model, save_model
+    from napari_virtual_stain.model import parse_spec
+
+    target = output.with_name(output.name.removesuffix(".safetensors") + ".safetensors")
+    check_writable(target, overwrite)
+    model = import_model(file)
+    if name:
+        spec = parse_spec({**model.spec.model_dump(), "name": name}, "the imported model")
+        model = replace(model, spec=spec)
+    path = save_model(model, target, overwrite=overwrite)
+    spec = model.spec
+    lines = [f"{spec.name}: {spec.expects}", f"Network: {_network(spec)}"]
+    lines += [f"Notes: {spec.provenance.notes}"] if spec.provenance.notes else []
+    finish({"path": path, "spec": spec.model_dump()}, [*lines, f"Wrote {path}"], as_json)
+
+
 @app.command("architectures")
 def architectures_command(as_json: AsJson = False) -> None:
     """List the networks that can be built and trained, and the presets that train them."""
     from napari_virtual_stain import networks
     from napari_virtual_stain.training import presets
 
-    lines = []
-    for name in networks.names():
-        options = ", ".join(f"{key}={value}" for key, value in networks.options(name).items())
-        lines.append(f"{name:<10} {options}")
-    lines += [f"preset {one.name:<16} {one.description}" for one in presets()]
+    described = [networks.describe(name) for name in networks.names()]
     finish(
         {
-            "networks": {name: networks.options(name) for name in networks.names()},
+            "networks": {one.name: _facts(one) for one in described},
             "presets": {one.name: one.description for one in presets()},
         },
-        lines,
+        [
+            *itertools.chain.from_iterable(_lines(one) for one in described),
+            *(f"preset {one.name:<20} {one.description}" for one in presets()),
+        ],
         as_json,
     )
+
+
+def _network(spec: ModelSpec) -> str:
+    options = ", ".join(f"{key} {_value(value)}" for key, value in spec.network.options.items())
+    return f"{spec.network.name}{f' ({options})' if options else ''}"
+
+
+def _value(value: object) -> str:
+    return "/".join(map(str, value)) if isinstance(value, (tuple, list)) else str(value)
+
+
+def _facts(one: Architecture) -> dict[str, Any]:
+    """Return an architecture as it is printed in JSON."""
+    return {
+        "options": one.options,
+        "parameters": {f"{ndim}D": count for ndim, count in one.parameters.items()},
+        "outputs": one.head.kind,
+        **asdict(one.geometry),
+        "reference": one.reference,
+    }
+
+
+def _lines(one: Architecture) -> list[str]:
+    """Return an architecture as it is printed for a person."""
+    counts = ", ".join(f"{ndim}D {count:,}" for ndim, count in one.parameters.items())
+    geometry, window = one.geometry, one.geometry.window
+    extent = f"sizes in multiples of {_size(geometry.stride)}, halo {_size(geometry.halo)}"
+    if window is not None:
+        extent = (
+            f"windows of {_size(window.input)}, which give {_size(window.output)}, every "
+            f"{_size(window.step)}"
+        )
+    extent += "; attends to the whole image" if geometry.has_global_operators else ""
+    extent += "; a stack becomes one plane" if geometry.projects else ""
+    options = ", ".join(f"{key}={_value(value)}" for key, value in one.options.items())
+    return [
+        f"{one.name}: {counts} parameters",
+        f"  {one.reference}",
+        f"  {extent}",
+        f"  {options}",
+    ]
+
+
+def _size(sizes: Sequence[int]) -> str:
+    return f"{' × '.join(map(str, sizes))} px"

@@ -14,6 +14,8 @@ _HOME = {
     "check_writable": "_atomic",
     "fetch_isl_well": "isl",
     "find_model": "model_store",
+    "import_model": "importing",
+    "lacks_specification": "model_file",
     "list_models": "model_store",
     "load_model": "model_store",
     "load_model_file": "model_file",
@@ -22,6 +24,7 @@ _HOME = {
     "read_pairs": "pairs",
     "read_spec": "model_file",
     "save_model": "model_file",
+    "store_model": "model_store",
     "write_image": "ome_tiff",
     "write_report": "report",
 }
@@ -30,6 +33,8 @@ __all__ = [
     "check_writable",
     "fetch_isl_well",
     "find_model",
+    "import_model",
+    "lacks_specification",
     "list_models",
     "load_model",
     "load_model_file",
@@ -38,20 +43,28 @@ __all__ = [
     "read_pairs",
     "read_spec",
     "save_model",
+    "store_model",
     "write_image",
     "write_report",
 ]
 
 if TYPE_CHECKING:
     from napari_virtual_stain.io._atomic import check_writable
+    from napari_virtual_stain.io.importing import import_model
     from napari_virtual_stain.io.isl import fetch_isl_well
-    from napari_virtual_stain.io.model_file import load_model_file, read_spec, save_model
+    from napari_virtual_stain.io.model_file import (
+        lacks_specification,
+        load_model_file,
+        read_spec,
+        save_model,
+    )
     from napari_virtual_stain.io.model_store import (
         ModelEntry,
         find_model,
         list_models,
         load_model,
         model_folder,
+        store_model,
     )
     from napari_virtual_stain.io.ome_tiff import write_image
     from napari_virtual_stain.io.pairs import read_pairs

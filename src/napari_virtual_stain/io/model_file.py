@@ -76,6 +76,8 @@ def load_model_file(path: str | Path) -> StainModel:
     except VirtualStainError as error:
         raise VirtualStainError(f"{path.name} cannot be loaded: {error}") from None
     _check_tensors(path, network.state_dict(), header)
+    # What the network says of itself goes before what a file says of it.
+    spec = _with_uncertainties(spec, network)
     content = path.read_bytes()
     try:
         tensors = load(content)
@@ -112,20 +114,43 @@ def save_model(
     VirtualStainError
         If the file exists and `overwrite` is False, or it cannot be written.
     """
+    path = Path(path)
+    if path.suffix != ".safetensors":
+        path = path.with_name(path.name + ".safetensors")
+    content = model_bytes(model, half=half)
+    with atomic_path(path, overwrite) as beside:
+        beside.write_bytes(content)
+    return path
+
+
+def model_bytes(model: StainModel, *, half: bool = False) -> bytes:
+    """Return the content of the file that :func:`save_model` writes."""
     from safetensors.torch import save
 
     from napari_virtual_stain.networks import to_half
 
-    path = Path(path)
-    if path.suffix != ".safetensors":
-        path = path.with_name(path.name + ".safetensors")
+    spec = _with_uncertainties(model.spec, model.network)
     state = model.network.state_dict()
     stored = to_half(state) if half else state
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in stored.items()}
-    content = save(tensors, {SPEC_KEY: model.spec.model_dump_json(exclude_defaults=False)})
-    with atomic_path(path, overwrite) as beside:
-        beside.write_bytes(content)
-    return path
+    return save(tensors, {SPEC_KEY: spec.model_dump_json(exclude_defaults=False)})
+
+
+def lacks_specification(path: str | Path) -> bool:
+    """Whether a file is a sound ``.safetensors`` file with weights and without a specification.
+
+    Then it may be a bare state dict, which can be imported.
+    """
+    try:
+        header = _read_header(Path(path))
+    except VirtualStainError:
+        return False
+    metadata = header.get("__metadata__")
+    return not isinstance(metadata, dict) or SPEC_KEY not in metadata
+
+
+def _with_uncertainties(spec: ModelSpec, network: Any) -> ModelSpec:
+    return spec.model_copy(update={"uncertainties": network.head.uncertainties})
 
 
 def _spec(path: Path, header: dict[str, Any]) -> ModelSpec:

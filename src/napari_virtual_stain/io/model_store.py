@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 from dataclasses import dataclass
 from pathlib import Path
 
 from napari_virtual_stain.errors import VirtualStainError
-from napari_virtual_stain.io.model_file import load_model_file, read_spec
+from napari_virtual_stain.io._atomic import atomic_path
+from napari_virtual_stain.io.model_file import load_model_file, model_bytes, read_spec
 from napari_virtual_stain.model import ModelSpec, StainModel
 
 BUILT_IN = Path(__file__).resolve().parents[1] / "models"
@@ -83,6 +85,41 @@ def load_model(name: str | Path) -> StainModel:
         If there is no such model, or its file cannot be used.
     """
     return load_model_file(find_model(name))
+
+
+def store_model(model: StainModel, stem: str, folder: Path | None = None) -> Path:
+    """Put a model into the model folder, under a name that no other model has.
+
+    Parameters
+    ----------
+    model : StainModel
+    stem : str
+        Name of the file, without ending; a number is added where another model has that name.
+        The very same model is not stored twice.
+    folder : Path, optional
+        Another model folder than :func:`model_folder`; made where it does not exist.
+
+    Returns
+    -------
+    Path
+        The file.
+
+    Raises
+    ------
+    VirtualStainError
+        If the folder cannot be written to.
+    """
+    folder = model_folder() if folder is None else folder
+    content = model_bytes(model)
+    for number in itertools.count(1):
+        path = folder / f"{stem}{f' {number}' if number > 1 else ''}.safetensors"
+        if not path.exists():
+            with atomic_path(path, False) as beside:
+                beside.write_bytes(content)
+            return path
+        if path.is_file() and path.stat().st_size == len(content) and path.read_bytes() == content:
+            return path
+    raise AssertionError("unreachable: there is always a next number")
 
 
 def _entry(path: Path, built_in: bool) -> ModelEntry:

@@ -1,0 +1,125 @@
+"""Checkpoints of the GVTNets' TensorFlow code: their variables, renamed and turned.
+
+What the network is follows from which variables there are and from their shapes. The states of
+the optimizer, two thirds of such a file, are neither needed nor read.
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from napari_virtual_stain.errors import VirtualStainError
+from napari_virtual_stain.io.importing.assembly import assemble
+from napari_virtual_stain.io.importing.gvtnet_names import our_names
+from napari_virtual_stain.io.importing.network_options import Recognized, recognized
+from napari_virtual_stain.io.importing.sentences import listed, unknown
+from napari_virtual_stain.io.importing.specification import LABEL_FREE, specification
+from napari_virtual_stain.io.importing.tensorflow_bundle import Checkpoint, open_checkpoint
+from napari_virtual_stain.model import StainModel
+
+if TYPE_CHECKING:
+    import torch
+
+# The states of the optimizer, and counters.
+NOT_WEIGHTS = re.compile(r".*/Adam(_1)?|beta[12]_power|(.*/)?global_step")
+
+PUBLISHED = "model.ckpt-pretrained"
+"""What the files of the published checkpoints are called."""
+
+LABEL_FREE_VOXEL_SIZE = 0.29
+
+
+def import_gvtnets(path: Path) -> StainModel:
+    """Return the model that a checkpoint of the GVTNets' code holds.
+
+    Parameters
+    ----------
+    path : Path
+        A file of the checkpoint, or the folder of it.
+
+    Raises
+    ------
+    VirtualStainError
+        If the checkpoint cannot be read, or is not of such a network.
+    """
+    checkpoint = open_checkpoint(path)
+    wanted = [name for name in checkpoint.variables if not NOT_WEIGHTS.fullmatch(name)]
+    names = our_names(wanted)
+    foreign = [name for name in wanted if name not in names]
+    if foreign or not wanted:
+        raise unknown(
+            checkpoint.data, f"a TensorFlow checkpoint of another network, {_some(foreign)}"
+        )
+    if len(set(names.values())) < len(names):
+        raise VirtualStainError(
+            f"{checkpoint.data.name} cannot be imported: its network has more than one block at "
+            "its bottom, which is not supported."
+        )
+    values = checkpoint.read(names)
+    state = {ours: _turned(values[theirs]) for theirs, ours in names.items()}
+    found = recognized(state)
+    if found is None:
+        raise unknown(checkpoint.data, f"a part of a GVTNet, {_some(wanted)}")
+    spec, notes = _described(checkpoint, found)
+    return assemble(checkpoint.data, state, spec, notes)
+
+
+def _described(checkpoint: Checkpoint, found: Recognized) -> tuple[dict[str, Any], list[str]]:
+    """Return the specification and what is to be noted about it."""
+    prefix = checkpoint.data.name.partition(".data-")[0]
+    published, sample = prefix == PUBLISHED, _sample(checkpoint.data)
+    label_free = found.network == "gvtnet" and found.options["ndim"] == 3
+    notes, voxel_size = [found.assumed], None
+    if label_free and published:
+        voxel_size = dict.fromkeys("ZYX", LABEL_FREE_VOXEL_SIZE)
+        notes.append(
+            f"The file has the name of the published checkpoints, which learned at "
+            f"{LABEL_FREE_VOXEL_SIZE} µm along Z, Y and X; that is the voxel size."
+        )
+    elif label_free:
+        notes.append(
+            "The voxel size is not known; the published label-free networks learned at "
+            f"{LABEL_FREE_VOXEL_SIZE} µm along Z, Y and X."
+        )
+    spec = specification(
+        checkpoint.data,
+        found,
+        name=f"{found.network} {sample}" if sample else checkpoint.data.resolve().parent.name,
+        roles=LABEL_FREE,
+        outputs=[sample] if sample and label_free else [],
+        voxel_size=voxel_size,
+    )
+    if published:
+        spec["provenance"] = {
+            "licence": "GPL-3.0, if this is a checkpoint that the authors published",
+            "attribution": "Wang et al., Nature Machine Intelligence 3 (2021)",
+        }
+    return spec, notes
+
+
+def _sample(data: Path) -> str:
+    """Return what the network is for, where the folders are named as the authors' code does."""
+    folders = data.resolve().parents  # SAMPLE/models/NETWORK/
+    return folders[2].name if len(folders) > 2 and folders[1].name == "models" else ""
+
+
+def _turned(values: NDArray[np.float32]) -> torch.Tensor:
+    """Return a kernel (spatial …, in, out) as (out, in, spatial …), anything else as it is.
+
+    Kernels of transposed convolutions are stored as (spatial …, out, in), and PyTorch wants
+    (in, out, spatial …): the same permutation.
+    """
+    import torch
+
+    axes = range(values.ndim)
+    order = (*axes[:-3:-1], *axes[:-2]) if values.ndim > 1 else axes
+    return torch.from_numpy(values.transpose(order).copy())
+
+
+def _some(names: list[str]) -> str:
+    return f"with {len(names)} variables such as {listed([repr(name) for name in names])}"
