@@ -231,7 +231,7 @@ def test_residual_head_is_relu_and_tanh_of_the_normalized_features():
 @pytest.mark.parametrize("head", ["plain", "residual"])
 def test_weights_start_xavier_uniform_and_biases_at_zero(head):
     torch.manual_seed(0)
-    network = GTUNet(filters=16, classes=16, out_channels=4, head=head)
+    network = GTUNet(filters=16, classes=16, out_channels=16, head=head)
     for name, module in network.named_modules():
         if isinstance(module, (nn.Conv2d, nn.ConvTranspose2d)):
             area = module.kernel_size[0] * module.kernel_size[1]

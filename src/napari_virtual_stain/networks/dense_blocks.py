@@ -1,7 +1,7 @@
 """Dense blocks, and the plain blocks that stand in for them in an ablation.
 
 Source: Liu et al., "Global transformer U-Nets for label-free prediction of fluorescence
-images" (2020), Eq. 7 and Fig. 2, after Huang et al., "Densely connected convolutional
+images" (2019), Eq. 7 and Fig. 2, after Huang et al., "Densely connected convolutional
 networks" (2017).
 """
 

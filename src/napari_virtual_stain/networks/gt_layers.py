@@ -1,7 +1,7 @@
 """Global transformer (GT) layers: softmax attention whose queries decide the output's size.
 
 Source: Liu et al., "Global transformer U-Nets for label-free prediction of fluorescence
-images" (2020), Eq. 4-6 and Fig. 1. The published code differs from the paper in what the
+images" (2019), Eq. 4-6 and Fig. 1. The published code differs from the paper in what the
 options of :class:`GlobalTransformer` switch. Two more differences, and what was chosen:
 
 * The code applies dropout to the attention weights too, the paper does not: none is applied,

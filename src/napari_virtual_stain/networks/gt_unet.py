@@ -1,9 +1,10 @@
 """GT U-Net: a U-Net of dense blocks and global transformer layers with a multi-scale input.
 
-Source: Liu et al., "Global pixel transformers for virtual staining of microscopy images", IEEE
-Transactions on Medical Imaging 39 (2020), Fig. 2 and Table 2; where the paper is silent,
-its published code. That code cannot run as it stands, so the paper goes first. Where they
-disagree, or the paper with itself:
+Source: Liu et al., "Global transformer U-Nets for label-free prediction of fluorescence
+images", the preprint, after which figures, tables and equations are numbered here, of "Global
+pixel transformers for virtual staining of microscopy images", IEEE Transactions on Medical
+Imaging 39 (2020); where the paper is silent, its published code. That code cannot run as
+it stands, so the paper goes first. Where they disagree, or the paper with itself:
 
 * Table 2 prints 165 channels at the second decoder level. 168 is built: a GUT layer halves the
   channels, so does the 1×1 convolution after the concatenation, and the dense block adds

@@ -1,7 +1,7 @@
 """Heads of a network that classifies the grey values of several labels.
 
-Source: Liu et al., "Global pixel transformers for virtual staining of microscopy images", IEEE
-Transactions on Medical Imaging 39 (2020), Table 2; the residual head as in its published code.
+Source: Liu et al., "Global transformer U-Nets for label-free prediction of fluorescence
+images" (2019), Table 2; the residual head as in its published code.
 """
 
 from __future__ import annotations

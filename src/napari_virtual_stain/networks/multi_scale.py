@@ -1,7 +1,7 @@
 """Multi-scale input: three crops around one centre, brought to the size of the middle one.
 
 Source: Liu et al., "Global transformer U-Nets for label-free prediction of fluorescence
-images" (2020), section 3.4. The paper rescales crops of the image, the published code crops of
+images" (2019), section 3.4. The paper rescales crops of the image, the published code crops of
 its features, by layers that learn; there is a module for each. Both read the largest crop,
 (2H, 2W), join [the middle crop, the context, the detail] in this order, and yield (H, W).
 """
