@@ -39,20 +39,6 @@ def model_folder(tmp_path_factory, monkeypatch):
 
 
 @pytest.fixture
-def vstain(monkeypatch, capsys):
-    """Run a command; returns (status, stdout, stderr)."""
-
-    def run(*arguments):
-        monkeypatch.setattr(sys, "argv", ["vstain", *map(str, arguments)])
-        with pytest.raises(SystemExit) as exit_:
-            main()
-        output = capsys.readouterr()
-        return exit_.value.code or 0, output.out, output.err
-
-    return run
-
-
-@pytest.fixture
 def slide(tmp_path):
     values = np.random.default_rng(0).integers(0, 4000, (2, 40, 50)).astype(np.uint16)
     image = Image(values, "CYX", UM, channels=("DIC", "phase"), name="slide")

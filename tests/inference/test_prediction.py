@@ -183,7 +183,9 @@ def test_resampling_to_the_voxel_size_of_the_model_and_back(make_model):
         type(model)(identity, model.spec), source, PredictOptions(units="z-score")
     )
     said: list[str] = []
-    predicted = run(work, lambda e: said.append(e.text) if isinstance(e, Notice) else None)
+    predicted = run(
+        work, lambda e: said.append(e.text) if isinstance(e, Notice) else None
+    ).predicted
     assert predicted.shape == (1, 60, 90)
     assert any("from 0.25 × 1 to 0.5 × 0.5 µm" in text for text in said)
     z_scores = (values - values.mean()) / values.std()
@@ -195,7 +197,7 @@ class Identity(torch.nn.Module):
 
     def __init__(self, like: torch.nn.Module) -> None:
         super().__init__()
-        self.geometry = like.geometry
+        self.geometry, self.head = like.geometry, like.head
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         return x
@@ -254,13 +256,13 @@ def test_memory_that_runs_out_leads_to_smaller_tiles(make_model, monkeypatch):
     expected = predict(model, image("YX", 200, 200)).numpy()
     forward = Engine.forward
 
-    def scarce(self, values):
+    def scarce(self, values, channels):
         if values.size > 15_000:
             raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB")
-        return forward(self, values)
+        return forward(self, values, channels)
 
     monkeypatch.setattr(Engine, "forward", scarce)
-    with pytest.warns(VirtualStainWarning, match="smaller tiles"):
+    with pytest.warns(VirtualStainWarning, match="smaller parts"):
         predicted = predict(model, image("YX", 200, 200)).numpy()
     assert np.abs(predicted - expected).max() < 1e-4 * expected.std()
 
@@ -343,7 +345,9 @@ def test_provenance_says_what_was_taken(make_model):
 def test_units_that_are_unknown_are_said(make_model):
     said = []
     work = predict_events(make_model(), image("YX", 20, 20))
-    predicted = run(work, lambda e: said.append(e.text) if isinstance(e, Notice) else None)
+    predicted = run(
+        work, lambda e: said.append(e.text) if isinstance(e, Notice) else None
+    ).predicted
     assert predicted.provenance["units"] == "z-score"
     assert any("grey values of DNA" in text for text in said)
 

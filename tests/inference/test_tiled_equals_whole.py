@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from napari_virtual_stain import networks
 from napari_virtual_stain.image import Image
 from napari_virtual_stain.inference import predict
 from napari_virtual_stain.inference.devices import choose_device
@@ -13,6 +14,8 @@ from napari_virtual_stain.io import list_models, load_model
 
 TOLERANCE = 1e-4
 """Of the output's standard deviation, in fp32."""
+
+WITH_A_WINDOW = {"gt-unet", "virfluonet"}  # see test_windows.py
 
 UM = {"Y": 1.0, "X": 1.0}
 
@@ -26,8 +29,12 @@ def noise(shape: tuple[int, ...], seed: int = 0) -> np.ndarray:
 
 def difference(model, image, tile: int) -> tuple[float, int]:
     """Return the largest difference in standard deviations, and the number of tiles."""
-    whole = predict(model, image, tile=100_000).numpy()
-    tiled = predict(model, image, tile=tile).numpy()
+    return compare(model, image, tile, lambda tile: predict(model, image, tile=tile).numpy())
+
+
+def compare(model, image, tile: int, predicted) -> tuple[float, int]:
+    """Return how far ``predicted(tile)`` is from the whole-image result, and how many tiles."""
+    whole, tiled = predicted(100_000), predicted(tile)
     engine = Engine(model.network, sum(i.planes for i in model.spec.inputs), choose_device("cpu"))
     sizes = image.shape[-len(model.spec.spatial_axes) :]
     assert engine.plan(sizes, 100_000).is_whole
@@ -39,7 +46,7 @@ def difference(model, image, tile: int) -> tuple[float, int]:
     ("size", "depth", "tile"),
     [
         ((129, 203), 3, 40),  # divides nothing
-        ((129, 203), 3, 1),  # the smallest core
+        ((45, 99), 3, 1),  # the smallest core
         ((61, 300), 4, 64),
         ((3, 200), 3, 32),  # below the stride: too short to reflect
         ((5, 7), 3, 8),  # below the stride along both axes: one tile
@@ -59,6 +66,93 @@ def test_in_3d(make_model, name, size, tile):
     error, tiles = difference(model, Image(noise(size), "ZYX", {"Z": 1, **UM}), tile)
     assert tiles > 1
     assert error <= TOLERANCE
+
+
+VARIANTS = {
+    "unet": ("unet", {"depth": 3}),
+    "fnet, gaussian": ("fnet", {"depth": 3, "likelihood": "gaussian"}),
+    "denoise": ("gvtnet-denoise", {"depth": 3, "encoder_blocks": [1, 1, 0]}),
+    "denoise, softmax": ("gvtnet-denoise", {"attention": "softmax"}),
+    "gvtnet, softmax": ("gvtnet", {"depth": 3, "attention": "softmax", "heads": 2}),
+    "down v1, up v1": ("gvtnet", {"depth": 3, "down": "gvto-v1", "up": "gvto-v1"}),
+    "down v2, up v2": ("gvtnet", {"depth": 3, "down": "gvto-v2", "up": "gvto-v2"}),
+    "a mix": (
+        "gvtnet",
+        {
+            "depth": 3,
+            "down": ["gvto-v1", "convolution"],
+            "bottom": "residual",
+            "up": ["transposed", "gvto-v2"],
+            "skip": "concat",
+            "attention": "softmax",
+            "likelihood": "gaussian",
+        },
+    ),
+}
+
+
+@pytest.mark.parametrize(("name", "options"), VARIANTS.values(), ids=VARIANTS)
+def test_every_network_without_a_window(make_model, name, options):
+    """Those with several global operators too, of either attention, and their σ."""
+    model = make_model(name, large_weights=False, **options)
+    image = Image(noise((61, 118)), "YX", UM)
+    error, tiles = difference(model, image, 24)
+    assert tiles > 4
+    assert error <= TOLERANCE
+    if model.network.geometry.has_global_operators:
+        assert attention_matters(model, image)
+    if model.network.head.uncertainties:
+        error, _ = compare(
+            model,
+            image,
+            24,
+            lambda tile: predict(model, image, tile=tile, return_uncertainty=True)[1].numpy(),
+        )
+        assert error <= TOLERANCE
+
+
+def attention_matters(model, image) -> bool:
+    """Whether the law would see attention that is not global."""
+    whole = predict(model, image).numpy()
+    local = predict(model, image, context=16).numpy()
+    return np.abs(whole - local).max() > 100 * TOLERANCE * whole.std()
+
+
+@pytest.mark.parametrize(
+    ("name", "options"),
+    [
+        ("unet", {}),
+        ("gvtnet-denoise", {}),
+        ("gvtnet", {"down": "gvto-v2", "attention": "softmax"}),
+        ("gvtnet-projection", {}),
+        ("gvtnet-projection", {"depth": 3, "likelihood": "laplace"}),
+        ("gvtnet-projection", {"attention": "softmax"}),
+    ],
+)
+def test_every_network_in_3d(make_model, name, options):
+    model = make_model(name, axes="ZYX", large_weights=False, **options)
+    size, tile = ((2, 15, 230), 32) if model.spec.projects else ((7, 30, 70), 16)
+    image = Image(noise(size), "ZYX", {"Z": 1, **UM})
+    error, tiles = difference(model, image, tile)
+    assert tiles > 4
+    assert error <= TOLERANCE
+    if model.network.geometry.has_global_operators:
+        assert attention_matters(model, image)
+
+
+def test_all_networks_are_covered():
+    covered = {"fnet", "gvtnet", "gvtnet-projection", *(name for name, _ in VARIANTS.values())}
+    assert covered == set(networks.names()) - WITH_A_WINDOW
+
+
+@pytest.mark.parametrize(("name", "tiled"), [("gvtnet", True), ("gvtnet-denoise", False)])
+def test_several_operators_are_not_tiled_where_the_image_fits(make_model, monkeypatch, name, tiled):
+    """Each takes a pass, which costs more than prompt progress is worth."""
+    engine = Engine(make_model(name).network, 1, choose_device("cpu"), memory=1.0)
+    monkeypatch.setattr(engine, "_speed", lambda padded: 1e5)
+    assert engine.plan((1000, 1000)).is_whole is not tiled
+    engine.memory = int(1e8)
+    assert not engine.plan((1000, 1000)).is_whole
 
 
 def test_several_channels_in_and_out(make_model):

@@ -38,7 +38,8 @@ def command(
 
     brightfield, fluorescence = specimen(seed=seed)
     options = PredictOptions(device=device)
-    predicted = drive(predict_events(load_model(MODEL), brightfield, options), "Predicting")
+    work = predict_events(load_model(MODEL), brightfield, options)
+    predicted = drive(work, "Predicting").predicted
     comparison = drive(compare_events(fluorescence, predicted), "Comparing")
     written = [
         write_image(brightfield, output / "simulated_brightfield.ome.tif", overwrite=overwrite),

@@ -18,12 +18,17 @@ from napari_virtual_stain.cli.arguments import (
     regions,
 )
 from napari_virtual_stain.cli.output import drive, finish, say
-from napari_virtual_stain.inference.options import PredictOptions, Units
+from napari_virtual_stain.inference.options import PredictOptions, Statistic, Units
 
 
 def command(
     images: Annotated[list[Path], typer.Argument(help="TIFF or OME-TIFF files.")],
-    model: Annotated[str, typer.Option(help="Name or file of the model (vstain models list).")],
+    model: Annotated[
+        list[str],
+        typer.Option(
+            help="Name or file of the model (vstain models list). Repeated: their mean and spread."
+        ),
+    ],
     output: Output,
     channel: Annotated[
         list[str] | None,
@@ -40,8 +45,22 @@ def command(
     crop: Crop = None,
     axes: Axes = None,
     units: Annotated[
-        Units, typer.Option(help="Grey values of the training target, or z-scores of it.")
+        Units, typer.Option(help="Grey values of the training target, or the network's own units.")
     ] = "intensity",
+    uncertainty: Annotated[
+        bool | None,
+        typer.Option(
+            "--uncertainty/--no-uncertainty",
+            help="Write the uncertainty too; by default where there is any.",
+        ),
+    ] = None,
+    statistic: Annotated[
+        Statistic, typer.Option(help="Of the classes of a network that classifies.")
+    ] = "mean",
+    context: Annotated[
+        int | None,
+        typer.Option(min=1, help="Attention looks at blocks of so many px; by default, at all."),
+    ] = None,
     masks: Annotated[bool, typer.Option("--masks", help="Write Otsu masks too.")] = False,
     overwrite: Overwrite = False,
     as_json: AsJson = False,
@@ -52,20 +71,10 @@ def command(
 
     from napari_virtual_stain.errors import VirtualStainError
     from napari_virtual_stain.evaluation.mask_image import mask_image
-    from napari_virtual_stain.inference import predict_events
+    from napari_virtual_stain.inference import predict_events, uncertainty_kinds
     from napari_virtual_stain.io import check_writable, load_model, read_image, write_image
     from napari_virtual_stain.io.tiff import image_name
 
-    options = PredictOptions(
-        channels=channel,
-        device=device,
-        precision=precision,
-        memory=memory,
-        tile=core,
-        crop=parts,
-        units=units,
-    )
-    files = [(path, _targets(output, image_name(path), masks)) for path in images]
     stems = [image_name(path) for path in images]
     twice = next((stem for stem in stems if stems.count(stem) > 1), None)
     if twice is not None:
@@ -74,7 +83,24 @@ def command(
             "them into different folders",
             param_hint="IMAGES",
         )
-    chosen = load_model(model)
+    members = [load_model(name) for name in model]
+    options = PredictOptions(
+        channels=channel,
+        device=device,
+        precision=precision,
+        memory=memory,
+        tile=core,
+        crop=parts,
+        units=units,
+        uncertainty=bool(uncertainty_kinds(members)) if uncertainty is None else uncertainty,
+        statistic=statistic,
+        context=context,
+    )
+    kinds = ["predicted", *["uncertainty"] * options.uncertainty, *["masks"] * masks]
+    files = [
+        (path, {kind: output / f"{stem}.{kind}.ome.tif" for kind in kinds})
+        for path, stem in zip(images, stems, strict=True)
+    ]
     for _, targets in files:
         for target in targets.values():
             check_writable(target, overwrite)
@@ -83,8 +109,11 @@ def command(
     for path, targets in files:
         try:
             image = read_image(path, axes=axes)
-            predicted = drive(predict_events(chosen, image, options), path.name)
+            result = drive(predict_events(members, image, options), path.name)
+            predicted = result.predicted
             write_image(predicted, targets["predicted"], overwrite=overwrite)
+            if result.uncertainty is not None:
+                write_image(result.uncertainty, targets["uncertainty"], overwrite=overwrite)
             if masks:
                 write_image(mask_image(predicted), targets["masks"], overwrite=overwrite)
         except VirtualStainError as error:
@@ -97,18 +126,11 @@ def command(
         written.append(
             {"image": path, **targets, "channels": predicted.channels, "shape": predicted.shape}
         )
-    lines = [str(one[kind]) for one in written for kind in ("predicted", "masks") if kind in one]
-    result = {"model": chosen.spec.name, "predictions": written, "failures": failures}
-    finish(result, lines, as_json)
+    lines = [str(one[kind]) for one in written for kind in kinds]
+    names = " + ".join(member.spec.name for member in members)
+    finish({"model": names, "predictions": written, "failures": failures}, lines, as_json)
     if failures:
         raise VirtualStainError(f"{len(failures)} of {len(files)} images could not be predicted.")
-
-
-def _targets(folder: Path, stem: str, masks: bool) -> dict[str, Path]:
-    targets = {"predicted": folder / f"{stem}.predicted.ome.tif"}
-    if masks:
-        targets["masks"] = folder / f"{stem}.masks.ome.tif"
-    return targets
 
 
 def _tile(text: str) -> int | None:

@@ -1,19 +1,29 @@
-"""Inference: StainModel + Image → Image, whole or in tiles, with the same result.
+"""Inference: StainModel + Image → Image, whole, in tiles or in windows.
 
 Importing this room does not load torch; predicting does.
 """
 
+from napari_virtual_stain.inference.ensemble import uncertainty_kinds
 from napari_virtual_stain.inference.fitting import Fit, fit
-from napari_virtual_stain.inference.options import Device, Precision, PredictOptions, Units
-from napari_virtual_stain.inference.prediction import predict, predict_events
+from napari_virtual_stain.inference.options import (
+    Device,
+    Precision,
+    PredictOptions,
+    Statistic,
+    Units,
+)
+from napari_virtual_stain.inference.prediction import Prediction, predict, predict_events
 
 __all__ = [
     "Device",
     "Fit",
     "Precision",
     "PredictOptions",
+    "Prediction",
+    "Statistic",
     "Units",
     "fit",
     "predict",
     "predict_events",
+    "uncertainty_kinds",
 ]

@@ -1,6 +1,6 @@
-"""Global operators under tiling: their sums over all positions are collected before they are used.
+"""Global operators under tiling: what they gather over all positions is collected before its use.
 
-Operators are served one after the other, in the network's order: the sums of one are added up
+Operators are served one after the other, in the network's order: what one gathers is joined
 over the cores of all tiles, while those before it already use theirs. So a network with n global
 operators takes n + 1 passes, of which each of the first n stops at its operator.
 """
@@ -13,14 +13,15 @@ from typing import Any
 import torch
 from torch import nn
 
-from napari_virtual_stain.networks import GlobalOperator, GlobalSums
+from napari_virtual_stain.networks import GlobalOperator
+from napari_virtual_stain.networks.attention import Gathered
 
 
 class _Collected(Exception):
-    """Carries the sums out of a forward pass that need not go on."""
+    """Carries what was gathered out of a forward pass that need not go on."""
 
-    def __init__(self, sums: GlobalSums) -> None:
-        self.sums = sums
+    def __init__(self, gathered: Gathered) -> None:
+        self.gathered = gathered
 
 
 def global_operators(network: nn.Module) -> list[GlobalOperator]:
@@ -28,16 +29,16 @@ def global_operators(network: nn.Module) -> list[GlobalOperator]:
     return [module for module in network.modules() if isinstance(module, GlobalOperator)]
 
 
-def give(operators: Sequence[GlobalOperator], sums: GlobalSums | None) -> None:
-    """Give operators the sums of the whole image, or take them away (None)."""
+def give(operators: Sequence[GlobalOperator], gathered: Gathered | None) -> None:
+    """Give operators what was gathered over all positions, or take it away (None)."""
     for operator in operators:
-        operator.given = sums
+        operator.given = gathered
 
 
-def add_up(
+def gather(
     network: nn.Module, operator: GlobalOperator, values: torch.Tensor, core: Sequence[slice]
-) -> GlobalSums:
-    """Return an operator's sums over the core of a tile.
+) -> Gathered:
+    """Return what an operator gathers over the core of a tile.
 
     Parameters
     ----------
@@ -52,18 +53,21 @@ def add_up(
 
     def collect(module: nn.Module, args: tuple[Any, ...]) -> None:
         features = args[0]
+        axes = features.ndim - 2  # its own: behind a projection, Y and X are left
         # The core in the operator's own resolution; exact, as cores lie on the lattice.
         region = tuple(
             slice(part.start * n // size, part.stop * n // size)
-            for part, n, size in zip(core, features.shape[2:], values.shape[2:], strict=True)
+            for part, n, size in zip(
+                core[-axes:], features.shape[2:], values.shape[-axes:], strict=True
+            )
         )
-        raise _Collected(operator.sums(features, region))
+        raise _Collected(operator.gather(features, region))
 
     handle = operator.register_forward_pre_hook(collect)
     try:
         network(values)
     except _Collected as collected:
-        return collected.sums
+        return collected.gathered
     finally:
         handle.remove()
     raise RuntimeError("the network has an operator that its forward does not call")

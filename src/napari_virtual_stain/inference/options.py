@@ -11,6 +11,9 @@ from napari_virtual_stain.errors import VirtualStainError
 Device = Literal["auto", "cpu", "cuda", "mps"]
 Precision = Literal["auto", "fp32", "bf16", "fp16"]
 Units = Literal["intensity", "z-score"]
+Statistic = Literal["mean", "median"]
+
+_CHOICES = {"device": Device, "precision": Precision, "units": Units, "statistic": Statistic}
 
 
 @dataclass(frozen=True)
@@ -28,11 +31,22 @@ class PredictOptions:
         GiB that a prediction may use, above 0; by default a share of what is free.
     tile : int, optional
         Size of a tile's core along Y and X (px), at least 1. Changes memory and time, not the
-        result.
+        result. Networks with a window of their own have no tiles.
     crop : mapping of str to slice
         Part of the image to predict; statistics are still those of the full image.
     units : {"intensity", "z-score"}
-        Grey values of the training target, or z-scores of it.
+        Grey values of the training target, or the network's own units: z-scores of the target,
+        or what the model was trained on in their place.
+    uncertainty : bool
+        Whether the uncertainty is computed too.
+    statistic : {"mean", "median"}
+        Of the distribution that a network with classes yields for each pixel; changes nothing
+        for others.
+    context : int, optional
+        Global operators look at blocks of so many voxels along each spatial axis, rounded up to
+        the network's stride, on a grid from the image's first voxel; convolutions still
+        read beyond. By default, and where a block holds the image, they look at all of it.
+        Changes the result.
 
     Raises
     ------
@@ -47,11 +61,14 @@ class PredictOptions:
     tile: int | None = None
     crop: Mapping[str, slice] = field(default_factory=dict)
     units: Units = "intensity"
+    uncertainty: bool = False
+    statistic: Statistic = "mean"
+    context: int | None = None
 
     def __post_init__(self) -> None:
         if isinstance(self.channels, str):
             object.__setattr__(self, "channels", (self.channels,))
-        for option, kind in (("device", Device), ("precision", Precision), ("units", Units)):
+        for option, kind in _CHOICES.items():
             value = getattr(self, option)
             if value not in get_args(kind):
                 known = ", ".join(get_args(kind))
@@ -60,10 +77,11 @@ class PredictOptions:
             raise VirtualStainError(
                 f"a prediction cannot use {self.memory} GiB of memory; give a number above 0."
             )
-        if self.tile is not None and (type(self.tile) is not int or self.tile < 1):
-            raise VirtualStainError(
-                f"the size of a tile is a whole number of pixels, at least 1, not {self.tile!r}."
-            )
+        for what, size in (("the size of a tile", self.tile), ("the context", self.context)):
+            if size is not None and (type(size) is not int or size < 1):
+                raise VirtualStainError(
+                    f"{what} is a whole number of pixels, at least 1, not {size!r}."
+                )
         for axis, part in self.crop.items():
             if not isinstance(part, slice):
                 raise VirtualStainError(

@@ -4,6 +4,9 @@ Cores lie on the stride lattice and cover the padded image without overlap; each
 network's halo around it, so that it equals the same part of the whole-image result and
 nothing is blended. All tiles have one shape: at the borders the read region is shifted
 inwards, where more context does no harm.
+
+Global operators look at all of the image, or at the block of it in which a tile lies: tiles
+do not reach across blocks.
 """
 
 from __future__ import annotations
@@ -45,12 +48,16 @@ class TilePlan:
         Sizes of a tile's core and of what it reads.
     halo : tuple of int
         Input needed beyond a core on each side.
+    block : tuple of int
+        Sizes of the blocks that global operators look at, multiples of the stride; `size` where
+        they look at everything.
     """
 
     size: tuple[int, ...]
     core: tuple[int, ...]
     read: tuple[int, ...]
     halo: tuple[int, ...]
+    block: tuple[int, ...]
 
     @property
     def is_whole(self) -> bool:
@@ -60,19 +67,31 @@ class TilePlan:
     @property
     def count(self) -> int:
         """Number of tiles."""
-        return math.prod(-(-n // c) for n, c in zip(self.size, self.core, strict=True))
+        axes = zip(self.size, self.core, self.block, strict=True)
+        return math.prod(_axis_count(*axis) for axis in axes)
+
+    @property
+    def voxels(self) -> int:
+        """Voxels computed at a time."""
+        return math.prod(self.read)
 
     @property
     def overhead(self) -> float:
         """Voxels computed ÷ voxels kept."""
-        return self.count * math.prod(self.read) / math.prod(self.size)
+        return self.count * self.voxels / math.prod(self.size)
+
+    def blocks(self) -> Iterator[list[Tile]]:
+        """Yield the tiles of each block, the last axis fastest."""
+        axes = zip(self.size, self.core, self.read, self.halo, self.block, strict=True)
+        for block in itertools.product(*(_axis_blocks(*axis) for axis in axes)):
+            yield [
+                Tile(*zip(*parts, strict=True))  # core, read and inner, along each axis
+                for parts in itertools.product(*block)
+            ]
 
     def tiles(self) -> Iterator[Tile]:
-        """Yield all tiles, the last axis fastest."""
-        axes = zip(self.size, self.core, self.read, self.halo, strict=True)
-        for parts in itertools.product(*(_axis_tiles(*axis) for axis in axes)):
-            core, read, inner = zip(*parts, strict=True)
-            yield Tile(core, read, inner)
+        """Yield all tiles, block by block."""
+        return itertools.chain.from_iterable(self.blocks())
 
 
 def plan(
@@ -83,6 +102,8 @@ def plan(
     max_voxels: int,
     preferred_voxels: int | None = None,
     core: int | None = None,
+    block: Sequence[int] | None = None,
+    whole_z: bool = False,
 ) -> TilePlan:
     """Return the cheapest plan that computes at most `max_voxels` at a time.
 
@@ -100,6 +121,11 @@ def plan(
     core : int, optional
         Size of a core along Y and X; rounded up to the stride. Changes memory and time, not
         the result.
+    block : sequence of int, optional
+        Sizes of the blocks that global operators look at; rounded up to the stride. By default,
+        one block is everything.
+    whole_z : bool
+        Whether the first of three axes is never tiled.
 
     Raises
     ------
@@ -107,21 +133,24 @@ def plan(
         If the smallest exact tile exceeds `max_voxels`.
     """
     size, stride, halo = tuple(size), tuple(stride), tuple(halo)
-    plans = list(_candidates(size, stride, halo, core))
-    smallest = min(math.prod(p.read) for p in plans)
+    blocks = tuple(
+        min(n, -(-b // s) * s) for n, s, b in zip(size, stride, block or size, strict=True)
+    )
+    plans = list(_candidates(size, stride, halo, core, blocks, whole_z))
+    smallest = min(p.voxels for p in plans)
     if smallest > max_voxels:
         raise TooLittleMemory(smallest, max_voxels)
-    affordable = [p for p in plans if math.prod(p.read) <= max_voxels]
+    affordable = [p for p in plans if p.voxels <= max_voxels]
     cheapest = min(affordable, key=_cost)
     if preferred_voxels is not None:
-        quick = [p for p in affordable if math.prod(p.read) <= preferred_voxels]
+        quick = [p for p in affordable if p.voxels <= preferred_voxels]
         if quick:
             best = min(quick, key=_cost)
             if best.overhead <= ACCEPTED_OVERHEAD * cheapest.overhead:
                 return best
         # No quick plan is worth its price: the quickest among those that are.
         fair = [p for p in affordable if p.overhead <= ACCEPTED_OVERHEAD * cheapest.overhead]
-        return min(fair, key=lambda p: (math.prod(p.read), p.overhead))
+        return min(fair, key=lambda p: (p.voxels, p.overhead))
     return cheapest
 
 
@@ -146,27 +175,36 @@ class TooLittleMemory(Exception):
 
 
 def _cost(candidate: TilePlan) -> tuple[float, int, int]:
-    return round(candidate.overhead, 3), candidate.count, math.prod(candidate.read)
+    return round(candidate.overhead, 3), candidate.count, candidate.voxels
 
 
 def _candidates(
-    size: tuple[int, ...], stride: tuple[int, ...], halo: tuple[int, ...], core: int | None
+    size: tuple[int, ...],
+    stride: tuple[int, ...],
+    halo: tuple[int, ...],
+    core: int | None,
+    block: tuple[int, ...],
+    whole_z: bool,
 ) -> Iterator[TilePlan]:
     per_axis = []
-    for axis, (n, s) in enumerate(zip(size, stride, strict=True)):
+    for axis, (n, s) in enumerate(zip(block, stride, strict=True)):
         in_plane = axis >= len(size) - 2
-        if core is not None and in_plane:
+        if whole_z and not in_plane:
+            per_axis.append([n])
+        elif core is not None and in_plane:
             per_axis.append([min(n, max(s, -(-core // s) * s))])
         else:
             per_axis.append(sorted({-(-n // s // parts) * s for parts in _part_counts(n // s)}))
     for cores in itertools.product(*per_axis):
-        if len(size) == 3 and cores[0] < size[0] and core is None and max(cores[1:]) > cores[0] * 8:
+        tiled_in_z = len(size) == 3 and cores[0] < block[0]
+        if tiled_in_z and core is None and max(cores[1:]) > cores[0] * 8:
             continue  # Z is tiled only where tiling Y and X is not enough: no flat slabs
+        counts = [_axis_count(*axis) for axis in zip(size, cores, block, strict=True)]
         reads = tuple(
-            n if c == n else min(n, c + halo_ * (1 if 2 * c >= n else 2))
-            for n, c, halo_ in zip(size, cores, halo, strict=True)
+            n if count == 1 else min(n, c + halo_ * (1 if count == 2 else 2))
+            for n, c, halo_, count in zip(size, cores, halo, counts, strict=True)
         )
-        yield TilePlan(size, cores, reads, halo)
+        yield TilePlan(size, cores, reads, halo, block)
 
 
 def _part_counts(blocks: int) -> list[int]:
@@ -178,12 +216,23 @@ def _part_counts(blocks: int) -> list[int]:
     return [*counts, blocks]
 
 
-def _axis_tiles(size: int, core: int, read: int, halo: int) -> list[tuple[slice, slice, slice]]:
-    tiles = []
-    for start in range(0, size, core):
-        stop = min(start + core, size)
-        first = min(max(start - halo, 0), size - read)
-        tiles.append(
-            (slice(start, stop), slice(first, first + read), slice(start - first, stop - first))
-        )
-    return tiles
+def _axis_count(size: int, core: int, block: int) -> int:
+    whole, rest = divmod(size, block)
+    return whole * -(-block // core) + -(-rest // core)
+
+
+def _axis_blocks(
+    size: int, core: int, read: int, halo: int, block: int
+) -> list[list[tuple[slice, slice, slice]]]:
+    """Return core, read and inner of the tiles of each block along one axis."""
+    blocks = []
+    for origin in range(0, size, block):
+        end = min(origin + block, size)
+        tiles = []
+        for start in range(origin, end, core):
+            stop = min(start + core, end)
+            first = min(max(start - halo, 0), size - read)
+            inner = slice(start - first, stop - first)
+            tiles.append((slice(start, stop), slice(first, first + read), inner))
+        blocks.append(tiles)
+    return blocks
