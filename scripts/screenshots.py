@@ -15,9 +15,11 @@ from pathlib import Path
 
 import napari
 import numpy as np
+import torch
 from napari.settings import get_settings
 from qtpy.QtWidgets import QApplication
 
+from napari_virtual_stain import networks
 from napari_virtual_stain.gui.layer_data import layer_data
 from napari_virtual_stain.gui.predict.state import Stage
 from napari_virtual_stain.io import find_model, read_image
@@ -102,8 +104,27 @@ def main(folder: Path) -> None:
     pick(dock.inputs[0].layer, movie)
     picture_of_dock("axes")
 
-    viewer.window.resize(1000, 600)
+    # A checkpoint of a network that knows how sure it is, untrained: converted, then used.
+    checkpoint = folder / "foreign.pth"
+    options = {"ndim": 2, "filters": 8, "depth": 3, "likelihood": "laplace"}
+    torch.save(networks.build("gvtnet", **options).state_dict(), checkpoint)
     pick(dock.inputs[0].layer, viewer.layers["phase"])
+    os.environ["VSTAIN_MODELS"] = str(folder / "models")
+    dock.choose_model(checkpoint)
+    frame.grab().save(str(folder / "dock-converting.png"))
+    until(lambda: not dock.run.is_on)
+    picture_of_dock("converted")
+    dock.predict()
+    until(lambda: not dock.run.is_on)
+    picture_of_dock("uncertain")
+    show_only(viewer, *[layer.name for layer in viewer.layers if "uncertainty" in layer.name])
+    picture("uncertainty")
+    (folder / "notes.p").write_text("no model")
+    dock.choose_model(folder / "notes.p")
+    until(lambda: not dock.run.is_on)
+    picture_of_dock("not-a-model")
+
+    viewer.window.resize(1000, 600)
     picture("small")
     viewer.close()
 

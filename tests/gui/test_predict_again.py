@@ -78,9 +78,9 @@ def test_maps_of_an_earlier_prediction_that_are_left_are_said(
     dock.outputs.masks.setChecked(True)
     assert "left as they were" not in predict()
     dock.outputs.masks.setChecked(False)
-    assert "2 error maps or masks of an earlier prediction were left" in predict()
+    assert "2 maps or masks of an earlier prediction were left" in predict()
     dock.outputs.errors.setChecked(False)
-    assert "5 error maps or masks of an earlier prediction were left" in predict()
+    assert "5 maps or masks of an earlier prediction were left" in predict()
 
 
 def test_one_layer_is_not_suggested_for_two_inputs(dock, save, cells, viewer, pixels, qtbot):

@@ -382,14 +382,6 @@ def test_a_model_that_was_trained_again_is_seen(dock, save, qtbot):
     assert [row.label.text() for row in dock.observed] == ["MAP2", "NFH"]
 
 
-def test_a_file_that_is_no_model_says_so(dock, plane, tmp_path, qtbot):
-    path = tmp_path / "notes.txt"
-    path.write_text("hello")
-    dock.choose_model(path)
-    assert dock.verdict.readiness is Readiness.REFUSED
-    assert "notes.txt is not a model file" in said(dock)[0]
-
-
 def test_what_the_model_expects_is_said(ready):
     assert "2D: brightfield → nuclei" in ready.model.text()
     assert ready.model.combo.toolTip().startswith("small")

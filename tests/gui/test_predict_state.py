@@ -39,7 +39,7 @@ def outcome(channels=("DAPI",), seconds=2.1, scores=None, problems=()):
         channels=channels,
         provenance={"device": "CPU (2 threads)"},
     )
-    return Outcome(None, None, predicted, seconds, {}, comparisons, problems=problems)
+    return Outcome(None, None, predicted, None, seconds, {}, comparisons, problems=problems)
 
 
 @pytest.mark.parametrize(

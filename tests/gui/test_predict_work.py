@@ -42,11 +42,11 @@ def test_it_predicts_what_the_library_predicts(viewer, save, pixels):
     path, layer = save(), viewer.add_image(pixels(32, 40))
     outcome, events = work(viewer, path, Pick(layer))
     expected = run(predict_events(load_model(path), outcome.request.images[0]), events.append)
-    np.testing.assert_allclose(outcome.predicted.numpy(), expected.numpy(), rtol=1e-5)
+    np.testing.assert_allclose(outcome.predicted.numpy(), expected.predicted.numpy(), rtol=1e-5)
     assert events[0] == Progress("Loading the model", 0, 0)
     assert outcome.seconds > 0
     assert (outcome.comparisons, outcome.masks) == ({}, {})
-    low, high = np.percentile(expected.numpy(), (0.02, 99.8))
+    low, high = np.percentile(expected.predicted.numpy(), (0.02, 99.8))
     assert outcome.limits["nuclei"] == pytest.approx((low, high), rel=1e-4)
 
 
@@ -92,7 +92,7 @@ def test_two_inputs_of_one_layer(viewer, save, pixels):
     outcome, _ = work(viewer, path, Pick(layer, 1), Pick(layer, 0))
     images = [Image(layer.data[channel], "YX") for channel in (1, 0)]
     expected = run(predict_events(load_model(path), images), lambda event: None)
-    np.testing.assert_allclose(outcome.predicted.numpy(), expected.numpy(), rtol=1e-5)
+    np.testing.assert_allclose(outcome.predicted.numpy(), expected.predicted.numpy(), rtol=1e-5)
 
 
 def test_outputs_are_compared_where_something_was_observed(viewer, save, pixels):

@@ -10,13 +10,8 @@ import pytest
 from napari_virtual_stain.evaluation import compare
 from napari_virtual_stain.gui.layer_data import METADATA
 from napari_virtual_stain.gui.layers import read_layer
-from napari_virtual_stain.gui.results import (
-    MASK_COLORS,
-    add_comparison,
-    add_masks,
-    add_prediction,
-    is_result,
-)
+from napari_virtual_stain.gui.result_maps import MASK_COLORS, add_comparison, add_masks
+from napari_virtual_stain.gui.results import add_prediction, is_result
 from napari_virtual_stain.image import Image
 from napari_virtual_stain.model import InputSpec, ModelSpec, NetworkSpec, OutputSpec
 

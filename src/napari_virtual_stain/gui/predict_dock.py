@@ -6,28 +6,33 @@ import os
 from collections.abc import Callable, Generator
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from qtpy.QtCore import Qt, QTimer
+from qtpy.QtCore import QTimer
 from qtpy.QtGui import QShowEvent
-from qtpy.QtWidgets import QGridLayout, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QVBoxLayout, QWidget
 
-from napari_virtual_stain.events import Event, Notice, Progress
+from napari_virtual_stain.events import Event, Notice, Progress, Work
 from napari_virtual_stain.gui import settings
 from napari_virtual_stain.gui.jobs import Job, create_job, report
 from napari_virtual_stain.gui.layer_watch import LayerWatch
 from napari_virtual_stain.gui.layers import Layer
 from napari_virtual_stain.gui.predict import state
 from napari_virtual_stain.gui.predict.advanced import AdvancedOptions
+from napari_virtual_stain.gui.predict.channel_rows import ChannelRows
 from napari_virtual_stain.gui.predict.controls import Controls
-from napari_virtual_stain.gui.predict.form import Form, Pick, Readiness, Verdict, judge
-from napari_virtual_stain.gui.predict.layer_row import LayerRow
+from napari_virtual_stain.gui.predict.conversion import (
+    Converted,
+    convert_request,
+    needs_conversion,
+)
+from napari_virtual_stain.gui.predict.form import Form, Readiness, Verdict, judge
 from napari_virtual_stain.gui.predict.model_picker import ModelPicker
-from napari_virtual_stain.gui.predict.offers import Offer, look_at
+from napari_virtual_stain.gui.predict.offers import look_at
 from napari_virtual_stain.gui.predict.output_options import OutputOptions
 from napari_virtual_stain.gui.predict.show import show_outcome
 from napari_virtual_stain.gui.predict.state import Run, Stage
-from napari_virtual_stain.gui.predict.suggestions import suggest_input, suggest_observed
 from napari_virtual_stain.gui.predict.work import Outcome, predict_request
 from napari_virtual_stain.gui.sentences import Line, Tone
 from napari_virtual_stain.gui.subscriptions import Subscriptions
@@ -36,6 +41,8 @@ from napari_virtual_stain.model import ModelSpec
 
 if TYPE_CHECKING:
     import napari.viewer
+
+    from napari_virtual_stain.gui.predict.layer_row import LayerRow
 
 TITLE = "Predict fluorescence"
 
@@ -68,8 +75,7 @@ class PredictDock(QWidget):  # type: ignore[misc]
         self._adding: _Adding | None = None
 
         self.model = ModelPicker(settings.model_folder)
-        self.inputs: list[LayerRow] = []
-        self.observed: list[LayerRow] = []
+        self.rows = ChannelRows()
         self.outputs = OutputOptions()
         self.advanced = AdvancedOptions()
         self.controls = Controls()
@@ -78,12 +84,25 @@ class PredictDock(QWidget):  # type: ignore[misc]
         self._soon = self._timer(self.refresh)
         self._next = self._timer(self._add)
         self.model.changed.connect(self.refresh)
+        self.model.browsed.connect(self.choose_model)
+        self.rows.changed.connect(self.refresh)
+        self.rows.axes_chosen.connect(self._on_axes)
         self.outputs.changed.connect(self.refresh)
         self.advanced.changed.connect(self.refresh)
         self.controls.predict_pressed.connect(self.predict)
         self.controls.cancel_pressed.connect(self.cancel)
         self._follow(napari_viewer)
         self.refresh()
+
+    @property
+    def inputs(self) -> list[LayerRow]:
+        """The rows of the model's inputs."""
+        return self.rows.inputs
+
+    @property
+    def observed(self) -> list[LayerRow]:
+        """The rows of what each output is compared with."""
+        return self.rows.observed
 
     @property
     def verdict(self) -> Verdict:
@@ -96,8 +115,13 @@ class PredictDock(QWidget):  # type: ignore[misc]
         return self._run
 
     def choose_model(self, path: str | os.PathLike[str]) -> None:
-        """Choose a model file, wherever it is."""
-        self.model.choose(path)
+        """Choose a model file, wherever it is; a checkpoint of another program is converted."""
+        path = Path(path)
+        if not needs_conversion(path):
+            self.model.choose(path)
+        elif not self._run.is_on:
+            work = partial(convert_request, path, settings.model_folder())
+            self._start(work, f"Converting {path.name}", self._on_converted)
 
     def predict(self) -> None:
         """Start the prediction of what is chosen, if it can be predicted."""
@@ -106,19 +130,10 @@ class PredictDock(QWidget):  # type: ignore[misc]
         request = self._verdict.request
         if request is None or self._run.is_on:
             return
-        job = create_job(partial(predict_request, request), TITLE)
-        job.yielded.connect(self._on_event)
-        job.returned.connect(self._on_result)
-        job.errored.connect(self._on_error)
-        job.aborted.connect(self._on_aborted)
-        self._running.append(job)
-        self._run = Run(Stage.RUNNING)
-        self.controls.show_progress(Progress("Starting", 0, 0))
-        self._show()
-        job.start()
+        self._start(partial(predict_request, request), TITLE, self._on_result)
 
     def cancel(self) -> None:
-        """Cancel the prediction that is running."""
+        """Cancel what is running."""
         if self._run.stage is Stage.RUNNING:
             for job in self._running:
                 job.quit()
@@ -131,8 +146,8 @@ class PredictDock(QWidget):  # type: ignore[misc]
         self._axes = {layer: axes for layer, axes in self._axes.items() if layer in layers}
         entry = self.model.entry()
         self._take_model(entry.spec if entry is not None else None)
-        self._offer(look_at(layers, self._axes))
-        self.outputs.allow_errors(any(row.pick().layer is not None for row in self.observed))
+        self.rows.offer(look_at(layers, self._axes), self._viewer.layers.selection.active)
+        self.outputs.allow_errors(any(row.pick().layer is not None for row in self.rows.observed))
         verdict = judge(self._form(), layers)
         if verdict != self._verdict and not self._run.is_on:
             # What was said of the last prediction is not said of what is chosen now.
@@ -149,16 +164,6 @@ class PredictDock(QWidget):  # type: ignore[misc]
 
     def _arrange(self) -> None:
         self._content = QWidget()
-        self._input_rows, self._observed_rows = QVBoxLayout(), QGridLayout()
-        self._input_rows.setSpacing(3)
-        self._observed_rows.setVerticalSpacing(4)
-        self._observed_rows.setHorizontalSpacing(8)
-        self._observed_rows.setColumnStretch(1, 1)
-        self._observed_heading = heading("Compare with (optional)")
-        self._observed_heading.setToolTip(
-            "Observed fluorescence on the same grid. It gives the correlation, error maps, masks\n"
-            "of both, and the contrast of the predicted layer."
-        )
         form = QVBoxLayout(self._content)
         form.setContentsMargins(10, 6, 10, 4)
         form.setSpacing(6)
@@ -167,10 +172,7 @@ class PredictDock(QWidget):  # type: ignore[misc]
         )
         form.addWidget(heading("Model"))
         form.addWidget(self.model)
-        form.addWidget(heading("Input"))
-        form.addLayout(self._input_rows)
-        form.addWidget(self._observed_heading)
-        form.addLayout(self._observed_rows)
+        form.addWidget(self.rows)
         form.addWidget(heading("Results"))
         form.addWidget(self.outputs)
         form.addWidget(self.advanced)
@@ -184,6 +186,20 @@ class PredictDock(QWidget):  # type: ignore[misc]
         layout.addLayout(controls)
         layout.addStretch(1)
         self.setMinimumWidth(300)
+
+    def _start(
+        self, make_work: Callable[[], Work[Any]], title: str, on_result: Callable[[Any], None]
+    ) -> None:
+        job = create_job(make_work, title)
+        job.yielded.connect(self._on_event)
+        job.returned.connect(on_result)
+        job.errored.connect(self._on_error)
+        job.aborted.connect(self._on_aborted)
+        self._running.append(job)
+        self._run = Run(Stage.RUNNING)
+        self.controls.show_progress(Progress("Starting", 0, 0))
+        self._show()
+        job.start()
 
     def _timer(self, action: Callable[[], None]) -> QTimer:
         """Return a timer that acts once, when the window has dealt with what is waiting."""
@@ -212,59 +228,18 @@ class PredictDock(QWidget):  # type: ignore[misc]
         self.destroyed.connect(lambda *_: end())
 
     def _take_model(self, spec: ModelSpec | None) -> None:
-        if spec == self._spec:
-            return
-        self._spec = spec
-        for row in (*self.inputs, *self.observed):
-            for widget in (row.label, row):
-                widget.setParent(None)
-                widget.deleteLater()
-        self.inputs = [
-            LayerRow(
-                (channel.modality or channel.name)
-                + (f", {channel.planes} z planes" if channel.planes > 1 else ""),
-                f"The layer that the model takes as {channel.name}.",
-            )
-            for channel in (spec.inputs if spec is not None else ())
-        ]
-        self.observed = [
-            LayerRow(
-                output.name,
-                f"An observed image of {output.name} to compare the prediction with.",
-                optional=True,
-            )
-            for output in (spec.outputs if spec is not None else ())
-        ]
-        for row in self.inputs:
-            self._input_rows.addWidget(row.label)
-            self._input_rows.addWidget(row)
-        for position, row in enumerate(self.observed):
-            self._observed_rows.addWidget(row.label, position, 0, Qt.AlignmentFlag.AlignVCenter)
-            self._observed_rows.addWidget(row, position, 1)
-        for row in (*self.inputs, *self.observed):
-            row.changed.connect(self.refresh)
-            row.axes_chosen.connect(self._on_axes)
-        self._observed_heading.setVisible(bool(self.observed))
-
-    def _offer(self, offers: list[Offer]) -> None:
-        if self._spec is None:
-            return
-        active = self._viewer.layers.selection.active
-        taken: list[Pick] = []
-        for position, row in enumerate(self.inputs):
-            preferred = [row.pick().layer, active]
-            row.offer(offers, suggest_input(self._spec, position, offers, preferred, taken))
-            taken.append(row.pick())
-        inputs = [row.pick().layer for row in self.inputs]
-        for output, row in zip(self._spec.outputs, self.observed, strict=True):
-            row.offer(offers, suggest_observed(output.name, inputs, offers))
+        if spec != self._spec:
+            self._spec = spec
+            self.outputs.allow_uncertainty(spec is not None and bool(spec.uncertainties))
+            self.rows.take_model(spec)
 
     def _form(self) -> Form:
         return Form(
             model=self.model.entry(),
-            inputs=[row.pick() for row in self.inputs],
-            observed=[row.pick() for row in self.observed],
+            inputs=[row.pick() for row in self.rows.inputs],
+            observed=[row.pick() for row in self.rows.observed],
             axes=self._axes,
+            uncertainty=self.outputs.wants_uncertainty(),
             errors=self.outputs.wants_errors(),
             masks=self.outputs.wants_masks(),
             match=self.outputs.chosen_match(),
@@ -297,6 +272,11 @@ class PredictDock(QWidget):  # type: ignore[misc]
         self._show()
         self._adding = _Adding(outcome, show_outcome(self._viewer, outcome))
         self._next.start()
+
+    def _on_converted(self, result: Converted) -> None:
+        self._running.clear()
+        self.model.choose(result.path)
+        self._stop(state.converted(result))
 
     def _add(self) -> None:
         """Add some of the layers; the window draws itself before the next."""
@@ -337,5 +317,5 @@ class PredictDock(QWidget):  # type: ignore[misc]
 def _left(names: list[str]) -> list[Line]:
     if not names:
         return []
-    text = f"{len(names)} error maps or masks of an earlier prediction were left as they were."
+    text = f"{len(names)} maps or masks of an earlier prediction were left as they were."
     return [Line(Tone.WARNING, f"{text} Tick them to renew them.")]

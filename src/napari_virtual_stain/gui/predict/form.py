@@ -42,8 +42,8 @@ class Form:
         One for each input of the model, and one for each output.
     axes : mapping of layer to str
         What a person says about axes that cannot be told apart.
-    errors, masks : bool
-        Whether error maps and Otsu masks are wanted.
+    uncertainty, errors, masks : bool
+        Whether uncertainty, error maps and Otsu masks are wanted.
     match : {"none", "z-score", "least-squares"}
     device, memory, tile, units
         As in :class:`PredictOptions`.
@@ -53,6 +53,7 @@ class Form:
     inputs: Sequence[Pick] = ()
     observed: Sequence[Pick] = ()
     axes: Mapping[Layer, str] = field(default_factory=dict)
+    uncertainty: bool = False
     errors: bool = False
     masks: bool = False
     match: Match = "none"
@@ -175,6 +176,7 @@ def _accept(form: Form) -> Verdict:
         memory=form.memory,
         tile=form.tile,
         units=form.units,
+        uncertainty=form.uncertainty,
     )
     grid = _predicted_grid(fitted, spec)
     observed: dict[str, Image] = {}

@@ -10,6 +10,7 @@ from qtpy.QtCore import Signal
 from qtpy.QtGui import QStandardItem, QStandardItemModel
 from qtpy.QtWidgets import QFileDialog, QHBoxLayout, QPushButton, QVBoxLayout, QWidget
 
+from napari_virtual_stain.gui.predict.conversion import MODEL_FILES
 from napari_virtual_stain.gui.predict.models import details, model_groups, open_entry, same_file
 from napari_virtual_stain.gui.widgets import Choice, WrappedLabel
 from napari_virtual_stain.io import ModelEntry
@@ -25,6 +26,7 @@ class ModelPicker(QWidget):  # type: ignore[misc]
     """
 
     changed = Signal()
+    browsed = Signal(str)
 
     def __init__(self, folder: Callable[[], Path], parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -35,8 +37,8 @@ class ModelPicker(QWidget):  # type: ignore[misc]
         self.combo.setToolTip("The model that predicts.")
         self.browse = QPushButton("Browse…")
         self.browse.setToolTip(
-            "Open a model file (.safetensors) that is not in the model folder.\n"
-            "It can also be dropped on napari."
+            "Open a model file (.safetensors) that is not in the model folder; it can also be\n"
+            "dropped on napari. A checkpoint of pytorch_fnet or GVTNets is converted."
         )
         self._expects = WrappedLabel()
         row = QHBoxLayout()
@@ -130,10 +132,10 @@ class ModelPicker(QWidget):  # type: ignore[misc]
 
     def _browse(self) -> None:
         path, _ = QFileDialog.getOpenFileName(
-            self, "Open a model", str(self._folder()), "Models (*.safetensors);;All files (*)"
+            self, "Open a model", str(self._folder()), MODEL_FILES
         )
         if path:
-            self.choose(path)
+            self.browsed.emit(path)
 
 
 def _dress(item: QStandardItem, entry: ModelEntry | None) -> None:

@@ -1,4 +1,4 @@
-"""What is made beside the prediction: error maps, after which match, and Otsu masks."""
+"""What is made beside the prediction: uncertainty, error maps after a match, and Otsu masks."""
 
 from __future__ import annotations
 
@@ -28,6 +28,13 @@ class OutputOptions(QWidget):  # type: ignore[misc]
         self.prediction.setChecked(True)
         self.prediction.setEnabled(False)
         self.prediction.setToolTip("The predicted channels, each as a layer. Always added.")
+        self.uncertainty = QCheckBox("Uncertainty")
+        self.uncertainty.setChecked(True)
+        self.uncertainty.setToolTip(
+            "How sure the model is of each pixel: σ, one standard deviation in the units of the\n"
+            "prediction, and where it has one, the entropy (0 sure, 1 no idea).\n"
+            "Added hidden: click on their eye in the layer list."
+        )
         self.errors = QCheckBox("Error maps")
         self.masks = QCheckBox("Otsu masks")
         self.masks.setToolTip(
@@ -43,15 +50,23 @@ class OutputOptions(QWidget):  # type: ignore[misc]
         layout.setHorizontalSpacing(8)
         layout.setVerticalSpacing(4)
         layout.addWidget(self.prediction, 0, 0)
-        layout.addWidget(self.errors, 1, 0)
-        layout.addWidget(self.match, 1, 1)
-        layout.addWidget(self.hint, 1, 1)
-        layout.addWidget(self.masks, 2, 0)
+        layout.addWidget(self.uncertainty, 1, 0)
+        layout.addWidget(self.errors, 2, 0)
+        layout.addWidget(self.match, 2, 1)
+        layout.addWidget(self.hint, 2, 1)
+        layout.addWidget(self.masks, 3, 0)
         layout.setColumnStretch(1, 1)
+        self.uncertainty.toggled.connect(self._tell)
         self.errors.toggled.connect(self._tell)
         self.masks.toggled.connect(self._tell)
         self.match.picked.connect(self._tell)
+        self.allow_uncertainty(False)
         self.allow_errors(False)
+
+    def allow_uncertainty(self, possible: bool) -> None:
+        """Whether the model yields any uncertainty; if not, it is not asked about."""
+        self._has_uncertainty = possible
+        self.uncertainty.setVisible(possible)
 
     def allow_errors(self, possible: bool) -> None:
         """Whether there is an observed layer to take errors from."""
@@ -64,6 +79,10 @@ class OutputOptions(QWidget):  # type: ignore[misc]
             if possible
             else "Choose an observed layer to compare with."
         )
+
+    def wants_uncertainty(self) -> bool:
+        """Whether uncertainty is wanted and the model yields it."""
+        return bool(self.uncertainty.isChecked() and self._has_uncertainty)
 
     def wants_errors(self) -> bool:
         """Whether error maps are wanted and possible."""

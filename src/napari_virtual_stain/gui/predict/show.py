@@ -7,8 +7,15 @@ from typing import Any
 
 from napari_virtual_stain.evaluation.errors import ERRORS
 from napari_virtual_stain.gui import result_identity
+from napari_virtual_stain.gui.predict.form import Request
 from napari_virtual_stain.gui.predict.work import Outcome
-from napari_virtual_stain.gui.results import Kind, add_comparison, add_masks, add_prediction
+from napari_virtual_stain.gui.result_maps import (
+    Kind,
+    add_comparison,
+    add_masks,
+    add_uncertainty,
+)
+from napari_virtual_stain.gui.results import add_prediction
 
 
 def show_outcome(viewer: Any, outcome: Outcome) -> Generator[None, None, list[str]]:
@@ -21,8 +28,8 @@ def show_outcome(viewer: Any, outcome: Outcome) -> Generator[None, None, list[st
     Returns
     -------
     list of str
-        Names of error maps and masks that an earlier prediction has left, and that were not
-        asked for again.
+        Names of maps and masks that an earlier prediction has left, and that were not asked
+        for again.
     """
     request, before = outcome.request, len(viewer.layers)
     predictions = add_prediction(
@@ -35,6 +42,9 @@ def show_outcome(viewer: Any, outcome: Outcome) -> Generator[None, None, list[st
     )
     by_output = dict(zip(outcome.predicted.channels, predictions, strict=True))
     yield
+    if outcome.uncertainty is not None:
+        add_uncertainty(viewer, outcome.uncertainty, by_output)
+        yield
     wanted: list[Kind] = ["errors"] if request.errors else []
     wanted += ["masks"] if request.masks else []
     for kind in wanted:
@@ -46,11 +56,17 @@ def show_outcome(viewer: Any, outcome: Outcome) -> Generator[None, None, list[st
     add_masks(viewer, outcome.masks, by_output)
     if len(viewer.layers) > before and predictions[0] in viewer.layers:
         viewer.layers.selection.active = predictions[0]
-    renewed = {**dict.fromkeys(ERRORS, request.errors), "masks": request.masks}
     return [
         layer.name
         for layer in viewer.layers
         for predicted in predictions
         if (made_as := result_identity.derived_kind(layer, predicted))
-        and not renewed.get(made_as, renewed["masks"])
+        and not _is_renewed(made_as, request)
     ]
+
+
+def _is_renewed(kind: str, request: Request) -> bool:
+    """Whether a kind of result is made by this request."""
+    if kind.startswith("uncertainty"):
+        return request.options.uncertainty
+    return request.errors if kind in ERRORS else request.masks

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from enum import Enum, auto
 
 from napari_virtual_stain.events import Notice
+from napari_virtual_stain.gui.predict.conversion import Converted
 from napari_virtual_stain.gui.predict.form import Readiness, Verdict
 from napari_virtual_stain.gui.predict.work import Outcome
 from napari_virtual_stain.gui.sentences import Line, Tone, joined, sentence
@@ -89,6 +90,15 @@ def finished(outcome: Outcome, notes: tuple[Line, ...] = ()) -> Run:
     problems = tuple(Line(Tone.WARNING, sentence(text)) for text in outcome.problems)
     warnings = tuple(one for one in notes if one.tone is Tone.WARNING and one not in problems)
     return Run(Stage.FINISHED, (Line(Tone.GOOD, result_sentence(outcome)), *problems, *warnings))
+
+
+def converted(result: Converted) -> Run:
+    """Return the end of a conversion."""
+    text = (
+        f"Converted {result.source.name}, a checkpoint of the network {result.kind}, to "
+        f"{result.path.name} in the model folder."
+    )
+    return Run(Stage.FINISHED, (Line(Tone.GOOD, text),))
 
 
 def failed(text: str) -> Run:

@@ -29,6 +29,8 @@ class Outcome:
     spec : ModelSpec
         Of the model as it was loaded.
     predicted : Image
+    uncertainty : Image or None
+        Where the model yields any and it was asked for.
     seconds : float
         From the start to the end of the work.
     limits : dict of str to (low, high)
@@ -44,6 +46,7 @@ class Outcome:
     request: Request
     spec: ModelSpec
     predicted: Image
+    uncertainty: Image | None
     seconds: float
     limits: dict[str, Limits]
     comparisons: dict[str, Comparison] = field(default_factory=dict)
@@ -63,7 +66,8 @@ def predict_request(request: Request) -> Work[Outcome]:
     from napari_virtual_stain.io import load_model_file
 
     model = load_model_file(request.path)
-    predicted = yield from predict_events(model, request.images, request.options)
+    prediction = yield from predict_events(model, request.images, request.options)
+    predicted = prediction.predicted
 
     comparisons: dict[str, Comparison] = {}
     problems: list[str] = []
@@ -86,6 +90,7 @@ def predict_request(request: Request) -> Work[Outcome]:
         request=request,
         spec=model.spec,
         predicted=predicted,
+        uncertainty=prediction.uncertainty,
         seconds=time.perf_counter() - start,
         limits=limits,
         comparisons=comparisons,
@@ -123,8 +128,8 @@ def _limits(predicted: Image, comparison: Comparison | None, request: Request) -
         return display_limits(pixels)
     (name,) = comparison.channels
     gain, offset = comparison.coefficients[name][0]
-    in_z_scores = predicted.provenance.get("units") == "z-score"
-    if gain <= 0 or (request.match == "none" and in_z_scores):
+    in_own_units = predicted.provenance.get("units") in ("z-score", "network units")
+    if gain <= 0 or (request.match == "none" and in_own_units):
         return display_limits(pixels)
     low, high = comparison.display_limits[name]
     return (low - offset) / gain, (high - offset) / gain
