@@ -211,7 +211,8 @@ class Engine:
         with torch.inference_mode():
             with autocast(self.device, self.precision):
                 raw = self.network(self._tensor(values))
-            maps = self.head.read(raw, self.statistic)[:, :channels]
+            outputs = raw.shape[1] // self.head.raw_channels(1)
+            maps = self.head.read(raw, self.statistic, uncertainty=channels > outputs)[:, :channels]
             result: np.ndarray = maps.cpu().numpy()
         return result
 

@@ -52,7 +52,9 @@ class Head:
         """Names of the uncertainty maps of each output: σ, the standard deviation, and others."""
         return {"value": (), "classes": ("σ", "entropy")}.get(self.kind, ("σ",))
 
-    def read(self, raw: Tensor, statistic: Statistic = "mean") -> Tensor:
+    def read(
+        self, raw: Tensor, statistic: Statistic = "mean", *, uncertainty: bool = True
+    ) -> Tensor:
         """Return the predictions, then each kind of uncertainty map, of raw channels.
 
         Parameters
@@ -60,10 +62,13 @@ class Head:
         raw : tensor, shape (B, raw_channels, *sizes)
         statistic : {"mean", "median"}
             Of the distribution over classes; other kinds are symmetric, so both are one.
+        uncertainty : bool
+            Whether the maps are wanted; without them it is quicker.
 
         Returns
         -------
         tensor of float32, shape (B, outputs · (1 + len(uncertainties)), *sizes)
+            Or (B, outputs, *sizes) without uncertainty.
             σ is a standard deviation in the units of the prediction (√2 b for a Laplace
             distribution of scale b); entropy is divided by its maximum, ln C.
         """
@@ -71,26 +76,29 @@ class Head:
         if self.kind == "value":
             return raw
         if self.kind == "classes":
-            return self._read_classes(raw, statistic)
+            return self._read_classes(raw, statistic, uncertainty)
         predicted, spread = raw.chunk(2, dim=1)
+        if not uncertainty:
+            return predicted
         if self.kind == "laplace":
             spread = spread * 2**0.5
         elif self.kind == "log-variance":
             spread = torch.exp(spread / 2)
         return torch.cat([predicted, spread], dim=1)
 
-    def _read_classes(self, raw: Tensor, statistic: Statistic) -> Tensor:
+    def _read_classes(self, raw: Tensor, statistic: Statistic, uncertainty: bool) -> Tensor:
         logits = raw.reshape(raw.shape[0], -1, self.classes, *raw.shape[2:])
-        logs = torch.log_softmax(logits, dim=2)
-        shares = logs.exp()
+        shares = torch.softmax(logits, dim=2)
         shape = [1, 1, self.classes] + [1] * (raw.ndim - 2)
         values = torch.linspace(0, 1, self.classes, device=raw.device).reshape(shape)
         mean = (shares * values).sum(2)
-        spread = (shares * (values - mean.unsqueeze(2)) ** 2).sum(2).sqrt()
-        entropy = -(shares * logs).sum(2) / math.log(self.classes)
         predicted = mean
         if statistic == "median":
             # The first class at which half of the probability is reached.
             reached = (shares.cumsum(2) >= 0.5).float().argmax(2)
             predicted = reached / (self.classes - 1)
+        if not uncertainty:
+            return predicted
+        spread = (shares * (values - mean.unsqueeze(2)) ** 2).sum(2).sqrt()
+        entropy = torch.special.entr(shares).sum(2) / math.log(self.classes)
         return torch.cat([predicted, spread, entropy], dim=1)
