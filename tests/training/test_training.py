@@ -11,11 +11,13 @@ from napari_virtual_stain.errors import VirtualStainError
 from napari_virtual_stain.events import Losses, Notice, Progress, run
 from napari_virtual_stain.image import Image
 from napari_virtual_stain.inference import predict
+from napari_virtual_stain.networks import Geometry, Head
 from napari_virtual_stain.training import TrainOptions, train, train_events
 from napari_virtual_stain.training.augmentation import turn
-from napari_virtual_stain.training.examples import Example, check_pair, draft_spec, read_examples
-from napari_virtual_stain.training.patches import batch, patch_shape
-from napari_virtual_stain.training.presets import Preset, preset, presets
+from napari_virtual_stain.training.examples import Example, read_examples
+from napari_virtual_stain.training.patches import PatchPlan, batch, patch_plan
+from napari_virtual_stain.training.presets import preset
+from napari_virtual_stain.training.specification import check_pair, draft_spec
 from napari_virtual_stain.training.splitting import parts, split_in_space
 from napari_virtual_stain.training.validation import settled, validation_r
 
@@ -202,6 +204,10 @@ def test_channels_of_later_pairs_are_taken_by_name():
     assert [channel for one in targets for channel in one.channels] == ["DNA", "actin"]
 
 
+def square(size):
+    return PatchPlan((size, size), (size, size), (0, 0))
+
+
 def test_batches_follow_from_seed_and_step():
     rng = np.random.default_rng(0)
     examples = [
@@ -209,7 +215,7 @@ def test_batches_follow_from_seed_and_step():
             rng.normal(size=(2, 40, 50)).astype(np.float32), np.zeros((1, 40, 50), np.float32), ()
         )
     ]
-    one, again, next_one = (batch(examples, (16, 16), 3, 7, step)[0] for step in (4, 4, 5))
+    one, again, next_one = (batch(examples, square(16), 3, 7, step)[0] for step in (4, 4, 5))
     assert one.shape == (3, 2, 16, 16)
     assert np.array_equal(one, again)
     assert not np.array_equal(one, next_one)
@@ -220,7 +226,7 @@ def test_every_position_can_be_drawn_and_input_and_target_stay_together():
     examples = [Example(values, 2 * values, ())]
     seen = set()
     for step in range(200):
-        inputs, targets = batch(examples, (8, 8), 4, 0, step)
+        inputs, targets = batch(examples, square(8), 4, 0, step)
         assert np.array_equal(targets, 2 * inputs)
         seen |= {float(patch.min()) for patch in inputs}
     assert seen == {12.0 * y + x for y in range(3) for x in range(5)}
@@ -228,9 +234,9 @@ def test_every_position_can_be_drawn_and_input_and_target_stay_together():
 
 def test_patches_of_small_images_are_reflected_to_the_stride():
     examples = [Example(np.ones((1, 5, 30), np.float32), np.ones((1, 5, 30), np.float32), ())]
-    shape = patch_shape(examples, (64, 64), (8, 8))
-    assert shape == (8, 24)
-    assert batch(examples, shape, 2, 0, 0)[0].shape == (2, 1, 8, 24)
+    plan = patch_plan(examples, (64, 64), Geometry((8, 8), (0, 0)))
+    assert plan.target == plan.source == (8, 24)
+    assert batch(examples, plan, 2, 0, 0)[0].shape == (2, 1, 8, 24)
 
 
 def test_the_eight_symmetries_of_the_square():
@@ -253,7 +259,7 @@ def test_validation_scores_a_perfect_network_with_one():
     class Perfect(torch.nn.Module):
         def __init__(self):
             super().__init__()
-            self.geometry = presets_network().geometry
+            self.geometry, self.head = Geometry((1, 1), (0, 0)), Head()
 
         def forward(self, x):
             return 2 * x + 1
@@ -261,22 +267,6 @@ def test_validation_scores_a_perfect_network_with_one():
     values = np.random.default_rng(0).normal(size=(1, 20, 20)).astype(np.float32)
     scores = validation_r(Perfect(), [Example(values, values, ())], torch.device("cpu"))
     assert np.allclose(scores, 1)
-
-
-def presets_network():
-    from napari_virtual_stain import networks
-
-    return networks.build("fnet", ndim=2, filters=1, depth=2)
-
-
-def test_every_preset_builds_its_network():
-    from napari_virtual_stain import networks
-
-    for one in presets():
-        with torch.device("meta"):
-            network = networks.build(one.network, ndim=len(one.spatial_axes), **one.options)
-        assert all(p % s == 0 for p, s in zip(one.patch, network.geometry.stride, strict=True))
-        assert isinstance(one, Preset)
 
 
 def test_a_narrow_image_cannot_be_split():

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import shlex
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -39,6 +41,29 @@ def command(
         int | None, typer.Option(min=1, help="Steps; by default the preset's.")
     ] = None,
     batch: Annotated[int | None, typer.Option(min=1, help="Patches in a step.")] = None,
+    learning_rate: Annotated[
+        float | None, typer.Option(help="Of Adam; by default the preset's.")
+    ] = None,
+    option: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Option of the network, such as dropout=0 (vstain models architectures). May be "
+            "repeated."
+        ),
+    ] = None,
+    adversarial: Annotated[
+        bool | None,
+        typer.Option(
+            "--adversarial/--no-adversarial",
+            help="Train the network as the generator of a conditional GAN, or not.",
+        ),
+    ] = None,
+    equalize: Annotated[
+        bool, typer.Option("--equalize", help="Equalize the histogram of the inputs.")
+    ] = False,
+    turns: Annotated[
+        bool, typer.Option("--turns/--no-turns", help="Flip and turn patches at random, or not.")
+    ] = True,
     seed: Annotated[int, typer.Option(min=0, help="Everything random follows from it.")] = 0,
     device: DeviceName = "auto",
     precision: PrecisionName = "auto",
@@ -68,6 +93,7 @@ def command(
         "train_crop": regions(train_crop, "--train-crop"),
         "validation_crop": regions(validation_crop, "--validation-crop"),
     }
+    network_options = assignments(option)
 
     from napari_virtual_stain.io import check_writable, read_pairs, save_model
     from napari_virtual_stain.training import TrainOptions, train_events
@@ -77,6 +103,11 @@ def command(
         "preset": preset,
         "steps": steps,
         "batch": batch,
+        "learning_rate": learning_rate,
+        "network_options": network_options,
+        "adversarial": adversarial,
+        "equalize": equalize,
+        "turns": turns,
         "seed": seed,
         "device": device,
         "precision": precision,
@@ -99,3 +130,34 @@ def command(
     scores = model.spec.provenance.scores
     lines = [str(path), *(f"{c}: r {s['validation_pearson_r']:.3f}" for c, s in scores.items())]
     finish({"model": path, "scores": scores, "steps": model.spec.provenance.steps}, lines, as_json)
+
+
+Value = bool | int | float | str
+
+
+def assignments(texts: Sequence[str] | None) -> dict[str, Value | list[Value]]:
+    """Parse options such as ``dropout=0``; a malformed one is a bad argument (exit status 2).
+
+    A value is true, false, a number or a word, or a list of them, separated by commas.
+    """
+    found: dict[str, Value | list[Value]] = {}
+    for text in texts or ():
+        name, equals, value = (part.strip() for part in text.partition("="))
+        if not (name and equals and value):
+            raise typer.BadParameter(
+                f"{text!r} is not of the form name=value, such as dropout=0", param_hint="--option"
+            )
+        if name in found:
+            raise typer.BadParameter(f"{name} is given twice", param_hint="--option")
+        values = [_value(part.strip()) for part in value.split(",")]
+        found[name] = values if len(values) > 1 else values[0]
+    return found
+
+
+def _value(text: str) -> Value:
+    if text.lower() in ("true", "false"):
+        return text.lower() == "true"
+    for kind in (int, float):
+        with contextlib.suppress(ValueError):
+            return kind(text)
+    return text

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from napari_virtual_stain.errors import VirtualStainError
 from napari_virtual_stain.image import Image
 from napari_virtual_stain.inference import fit
 from napari_virtual_stain.inference.frames import (
@@ -18,28 +16,20 @@ from napari_virtual_stain.inference.frames import (
     time_points,
 )
 from napari_virtual_stain.inference.resampling import resample
-from napari_virtual_stain.model import FORMAT_VERSION, ModelSpec, parse_spec
-from napari_virtual_stain.normalization import (
-    Scaling,
-    Statistics,
-    normalize,
-    pooled,
-    statistics,
-)
-from napari_virtual_stain.training.options import Pair
-from napari_virtual_stain.training.presets import Preset
-
-DNA = ("dapi", "hoechst", "dna", "nucle")
+from napari_virtual_stain.model import ModelSpec
+from napari_virtual_stain.normalization import Statistics, statistics
+from napari_virtual_stain.training.targets import scaled
 
 
 @dataclass(frozen=True, eq=False)
 class Example:
-    """One frame of a pair, as z-scores at the model's voxel size.
+    """One frame of a pair, scaled, at the model's voxel size.
 
     Parameters
     ----------
     values : ndarray of float32, shape (in_channels, *spatial)
     target : ndarray of float32, shape (outputs, *spatial)
+        Without Z where the model projects.
     statistics : tuple of Statistics
         Of each target channel over the full image.
     """
@@ -47,119 +37,6 @@ class Example:
     values: np.ndarray
     target: np.ndarray
     statistics: tuple[Statistics, ...]
-
-
-def choose_channels(
-    pair: Pair, inputs: Sequence[str] | None, targets: Sequence[str] | None
-) -> tuple[list[Image], list[Image]]:
-    """Return the input and the target channels of a pair, each an image without C axis.
-
-    Raises
-    ------
-    VirtualStainError
-        If a channel is missing.
-    """
-    source, target = pair
-    return _channels(source, inputs), _channels(target, targets)
-
-
-def check_pair(
-    spec: ModelSpec, sources: Sequence[Image], targets: Sequence[Image]
-) -> tuple[list[Image], list[Image]]:
-    """Return the channels of a pair in the order of the specification, if they suit it.
-
-    Parameters
-    ----------
-    spec : ModelSpec
-        Drafted from the first pair.
-    sources, targets : sequence of Image
-        Channels of one pair, without C axis.
-
-    Raises
-    ------
-    VirtualStainError
-        If the pair has other channels than the first, or its input and target lie on
-        different grids.
-    """
-    sources = _in_order(sources, [channel.name for channel in spec.inputs], "input")
-    targets = _in_order(targets, [output.name for output in spec.outputs], "target")
-    source, target = sources[0], targets[0]
-    for axis, unit in (("T", "time points"), ("Y", "pixels"), ("X", "pixels")):
-        here, there = source.sizes.get(axis, 1), target.sizes.get(axis, 1)
-        if here != there:
-            raise VirtualStainError(
-                f"{source.name} has {here} {unit} along {axis} and its target {target.name} has "
-                f"{there}; a pair must lie on one grid."
-            )
-    depth, target_depth = source.sizes.get("Z", 1), target.sizes.get("Z", 1)
-    expected = 1 if spec.takes_planes else depth
-    if target_depth != expected:
-        taken = "takes its planes as channels" if spec.takes_planes else "is predicted by planes"
-        if spec.spatial_axes == "ZYX":
-            taken = "is predicted in 3D"
-        raise VirtualStainError(
-            f"{source.name} has {depth} planes and its target {target.name} has {target_depth}; "
-            f"as the input {taken}, the target needs {expected}."
-        )
-    return sources, targets
-
-
-def draft_spec(
-    sources: Sequence[Image], targets: Sequence[Image], recipe: Preset, name: str
-) -> ModelSpec:
-    """Return the specification that follows from a pair; target statistics come later.
-
-    A z-stack whose target has no Z, under a 2D recipe, gives its planes as channels.
-
-    Parameters
-    ----------
-    sources, targets : sequence of Image
-        Channels of the first pair, without C axis.
-    recipe : Preset
-    name : str
-        Of the model.
-
-    Raises
-    ------
-    VirtualStainError
-        If the recipe does not suit the axes of the pair.
-    """
-    depth, target_depth = sources[0].sizes.get("Z", 1), targets[0].sizes.get("Z", 1)
-    if recipe.spatial_axes == "ZYX" and (depth < 2 or target_depth != depth):
-        raise VirtualStainError(
-            f"the preset {recipe.name!r} is 3D, and {sources[0].name} ({depth} planes) and "
-            f"{targets[0].name} ({target_depth} planes) are not a pair of equal z-stacks; choose a "
-            "2D preset."
-        )
-    if recipe.spatial_axes == "YX" and target_depth not in (1, depth):
-        raise VirtualStainError(
-            f"{sources[0].name} has {depth} planes and its target {targets[0].name} has "
-            f"{target_depth}; a target has as many planes as its input, or one."
-        )
-    planes = depth if recipe.spatial_axes == "YX" and target_depth == 1 else 1
-    voxel_size = {
-        axis: sources[0].voxel_size[axis]
-        for axis in recipe.spatial_axes
-        if axis in sources[0].voxel_size
-    }
-    content = {
-        "format_version": FORMAT_VERSION,
-        "name": name,
-        "network": {"name": recipe.network, "options": recipe.options},
-        "inputs": [
-            {"name": _name(image, "input", position), "planes": planes}
-            for position, image in enumerate(sources)
-        ],
-        "outputs": [
-            {"name": name, "colormap": colormap}
-            for name, colormap in _coloured(
-                [_name(image, "target", position) for position, image in enumerate(targets)]
-            )
-        ],
-        "spatial_axes": recipe.spatial_axes,
-        "voxel_size": voxel_size,
-    }
-    return parse_spec(content, "the model to be trained")
 
 
 def read_examples(
@@ -173,6 +50,7 @@ def read_examples(
     Parameters
     ----------
     spec : ModelSpec
+        With the ranges of outputs whose scale is bounded.
     sources, targets : sequence of Image
         Channels of one pair, as :func:`check_pair` returns them.
     crop : mapping of str to slice
@@ -195,53 +73,30 @@ def read_examples(
         for target in targets
     ]
     first = crop.get("T", slice(0)).start or 0
+    how = spec.normalization
+    of_movie = image_scalings(fitted, how) if how.per == "movie" else None
     examples = []
     for time in range(time_points(cropped)):
-        by = image_scalings(fitted, spec.normalization, first + time)
+        by = of_movie or image_scalings(fitted, how, first + time)
         of_targets = tuple(
             statistics(_at(target, first + time).data, f"the target {target.name}")
             for target in targets
         )
         for plane in range(planes_apart(cropped, spec)):
             one = frame(cropped, spec, by, time, plane)
-            scaled = [
-                normalize(_plane(_at(t, time), spec, plane).numpy(), Scaling(s.mean, s.std))
-                for t, s in zip(cropped_targets, of_targets, strict=True)
-            ]
-            expected = np.stack(scaled)
-            values = one.read_resampled()
-            examples.append(Example(values, resample(expected, one.sizes, one.zooms), of_targets))
+            planes = [_plane(_at(target, time), spec, plane).numpy() for target in cropped_targets]
+            expected = np.stack(
+                [
+                    scaled(values, output, of_target, by[0])
+                    for values, output, of_target in zip(
+                        planes, spec.outputs, of_targets, strict=True
+                    )
+                ]
+            )
+            axes = expected.ndim - 1
+            target = resample(expected, one.sizes[-axes:], one.zooms[-axes:])
+            examples.append(Example(one.read_resampled(), target, of_targets))
     return examples
-
-
-def target_statistics(examples: Sequence[Example]) -> list[Statistics]:
-    """Return the statistics of each output over all examples, for predictions in grey values."""
-    per_output = zip(*(example.statistics for example in examples), strict=True)
-    return [pooled(list(parts)) for parts in per_output]
-
-
-def _channels(image: Image, names: Sequence[str] | None) -> list[Image]:
-    if names is None:
-        return [image.channel(position) for position in range(image.n_channels)]
-    if isinstance(names, str):
-        names = [names]
-    if len(names) == 1 and not image.channels:
-        # A file of its own for each channel need not name it inside.
-        return [image.channel(0).replace(channels=tuple(names))]
-    return [image.channel(name) for name in names]
-
-
-def _name(image: Image, role: str, position: int) -> str:
-    return image.channels[0] if image.channels else f"{role} {position + 1}"
-
-
-def _coloured(names: Sequence[str]) -> list[tuple[str, str]]:
-    """Return each output with a colormap: blue for DNA, as microscopists expect, then others."""
-    others = itertools.cycle(["green", "magenta", "yellow", "cyan"])
-    return [
-        (name, "bop blue" if any(word in name.casefold() for word in DNA) else next(others))
-        for name in names
-    ]
 
 
 def _at(image: Image, time: int) -> Image:
@@ -249,17 +104,7 @@ def _at(image: Image, time: int) -> Image:
 
 
 def _plane(image: Image, spec: ModelSpec, plane: int) -> Image:
-    if spec.spatial_axes == "YX" and "Z" in image.axes:
-        return image.select("Z", 0 if spec.takes_planes else plane)
+    """Return what one frame predicts of a target: a plane, or the whole stack in 3D."""
+    if "Z" in image.axes and (spec.spatial_axes == "YX" or spec.projects):
+        return image.select("Z", 0 if spec.consumes_z else plane)
     return image
-
-
-def _in_order(images: Sequence[Image], names: Sequence[str], role: str) -> list[Image]:
-    """Return the channels in the order of `names`, or as they stand where they have other names."""
-    if len(images) != len(names):
-        raise VirtualStainError(
-            f"{images[0].name} has {len(images)} {role} channels and the first pair has "
-            f"{len(names)} ({', '.join(names)}); choose the same channels of every pair."
-        )
-    found = {image.channels[0]: image for image in images if image.channels}
-    return [found[name] for name in names] if set(found) == set(names) else list(images)

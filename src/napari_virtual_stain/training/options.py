@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import get_args
+from typing import Any, get_args
 
 from napari_virtual_stain.errors import VirtualStainError
 from napari_virtual_stain.image import Image
@@ -28,6 +29,18 @@ class TrainOptions:
         By default those of the preset.
     batch : int, optional
         Patches in a step; by default that of the preset.
+    learning_rate : float, optional
+        By default that of the preset. A discriminator's is fixed.
+    network_options : mapping
+        Options of the network in place of the preset's, such as ``{"dropout": 0}``.
+    adversarial : bool, optional
+        Whether a discriminator learns along, so that the network is the generator of a
+        conditional GAN; by default as in the preset.
+    equalize : bool
+        Equalize the histogram of the inputs.
+    turns : bool
+        Flip patches and turn them by quarters at random. Without, where the light has a
+        direction that the image shows, as the shear of DIC.
     seed : int
         Everything random follows from it.
     device : {"auto", "cpu", "cuda", "mps"}
@@ -50,6 +63,11 @@ class TrainOptions:
     targets: Sequence[str] | None = None
     steps: int | None = None
     batch: int | None = None
+    learning_rate: float | None = None
+    network_options: Mapping[str, Any] = field(default_factory=dict)
+    adversarial: bool | None = None
+    equalize: bool = False
+    turns: bool = True
     seed: int = 0
     device: Device = "auto"
     precision: Precision = "auto"
@@ -71,6 +89,10 @@ class TrainOptions:
             if value is not None and value < 1:
                 label = option.replace("_", " ")
                 raise VirtualStainError(f"{label} must be at least 1, not {value}.")
+        if self.learning_rate is not None and not 0 < self.learning_rate < math.inf:
+            raise VirtualStainError(
+                f"the learning rate is a number above 0, not {self.learning_rate}."
+            )
         if not 0 <= self.seed < 2**63:
             raise VirtualStainError(f"the seed must not be negative or huge, and is {self.seed}.")
         if self.precision not in get_args(Precision):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import math
 from collections.abc import Iterable, Sequence
 
 import numpy as np
@@ -21,7 +22,7 @@ def validation_r(
     device: torch.device,
     precision: Precision = "auto",
 ) -> tuple[float, ...]:
-    """Return Pearson r of each output, the mean over the examples.
+    """Return Pearson r of each output, the mean over the examples; NaN if it predicts a NaN.
 
     Parameters
     ----------
@@ -40,7 +41,9 @@ def settled(network: nn.Module, batches: Iterable[torch.Tensor]) -> nn.Module:
     """Return a copy whose batch normalization has the statistics of `batches`, for inference.
 
     The running averages of training lag behind the weights: with GVTNet's momentum of 0.003 by
-    hundreds of steps, in which the network looks far worse than it is.
+    hundreds of steps, in which the network looks far worse than it is. Everything else is as in
+    inference: dropout would change the statistics that are measured. A network without
+    batch normalization has nothing to settle.
 
     Parameters
     ----------
@@ -51,10 +54,13 @@ def settled(network: nn.Module, batches: Iterable[torch.Tensor]) -> nn.Module:
     ----------
     Wu & Johnson, "Rethinking 'Batch' in BatchNorm" (2021), section 3: precise BatchNorm.
     """
-    network = copy.deepcopy(network).train()
+    network = copy.deepcopy(network).eval()
     norms = [m for m in network.modules() if isinstance(m, nn.modules.batchnorm._BatchNorm)]
+    if not norms:
+        return network
     momenta = [norm.momentum for norm in norms]
     for norm in norms:
+        norm.train()
         norm.reset_running_stats()
         norm.momentum = None  # the plain average over the batches
     with torch.no_grad():
@@ -75,4 +81,7 @@ def _scores(engine: Engine, example: Example) -> list[float]:
 
     for _ in engine.run(read, sizes, engine.plan(sizes), predicted):
         pass
-    return [pearson_r(o, p) for o, p in zip(example.target, predicted, strict=True)]
+    return [
+        pearson_r(o, p) if np.isfinite(p).all() else math.nan
+        for o, p in zip(example.target, predicted, strict=True)
+    ]
