@@ -247,7 +247,7 @@ def test_residual_blocks_are_their_equations():
 @pytest.mark.parametrize(
     ("call", "sentence"),
     [
-        ({"output_kernel": 2}, "'output_kernel' is 1 or 3, not 2"),
+        ({"output_kernel": 2}, "takes one of 1, 3 for 'output_kernel', not 2"),
         ({"residual": True, "in_channels": 13, "out_channels": 3}, "not 3 of 13; set 'residual'"),
         ({"down": ["gvto-v1"]}, "'down' has 1 values, and 3 are needed: one for each level"),
         ({"up": ["transposed"] * 4}, "'up' has 4 values, and 3 are needed"),

@@ -31,20 +31,65 @@ def test_quantiles_of_integers_are_those_of_numpy(values, percent):
     assert np.isclose(found, np.percentile(values.astype(float), percent), atol=1e-6)
 
 
-@pytest.mark.parametrize("dtype", [np.float32, np.float64, np.uint32, np.int64])
+@pytest.mark.parametrize("dtype", [np.uint32, np.int64, np.uint64])
+@pytest.mark.parametrize("offset", [0, 2**31])
 @pytest.mark.parametrize("percent", [0, 0.1, 2, 50, 99.8, 100])
-def test_quantiles_of_other_pixels_are_within_their_bound(dtype, percent):
-    values = image(dtype)
-    bound = np.ptp(values) / 65_536
-    expected = np.percentile(values, percent, method="nearest")
-    neighbours = (
-        np.percentile(values, percent, method="lower"),
-        np.percentile(values, percent, method="higher"),
-    )
+def test_quantiles_of_wide_integers_are_exact(dtype, offset, percent):
+    values = image(dtype) * dtype(50) + dtype(offset)
     found = histogram(values, "image").quantile(percent)
-    assert neighbours[0] - bound <= found <= neighbours[1] + bound
+    assert found == pytest.approx(np.percentile(values.astype(np.float64), percent), rel=1e-12)
+
+
+def test_integers_beyond_real_numbers_are_exact():
+    values = image(np.uint64) + np.uint64(2**63)
+    found = histogram(values, "image")
+    assert found.counts.sum() == values.size
+    assert np.array_equal(np.flatnonzero(found.counts), np.unique(values - values.min()))
+
+
+SPREADS = {
+    "plain": lambda values: values,
+    "one hot pixel": lambda values: np.where(values == values.max(), 1e7, values),
+    "background": lambda values: np.where(values < np.median(values), 0, values),
+    "huge": lambda values: values * 1e30,
+    "offset": lambda values: values + 1e6,
+    "exponential": lambda values: np.exp(values / 20),
+}
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("spread", SPREADS)
+@pytest.mark.parametrize("percent", [0, 0.1, 2, 50, 99.8, 100])
+def test_quantiles_of_real_numbers_are_within_their_bound(dtype, spread, percent):
+    values = SPREADS[spread](np.random.default_rng(0).gamma(2, 50, (200, 100))).astype(dtype)
+    found = histogram(values, "image").quantile(percent)
+    bound = float(np.ptp(values.astype(np.float64))) / 2**32 + 1e-6 * abs(found)
+    lower, higher = (
+        np.percentile(values.astype(np.float64), np.clip(percent + by, 0, 100))
+        for by in (-0.1, 0.1)
+    )
+    assert lower - bound <= found <= higher + bound
     if percent in (0, 100):
-        assert np.isclose(found, expected, rtol=1e-6)
+        assert found == (values.min() if percent == 0 else values.max())
+
+
+def test_one_hot_pixel_takes_no_grey_levels_from_the_others():
+    values = np.random.default_rng(0).normal(1000, 30, (200, 200))
+    plain = normalize(values, measure(values, "image", "none", equalize=True))
+    hot = values.copy()
+    hot[0, 0] = 1e7
+    equalized = normalize(hot, measure(hot, "image", "none", equalize=True))
+    assert np.abs(equalized - plain)[1:].max() < 2e-3
+
+
+@pytest.mark.parametrize("values", [[[-1e308, 1e308]], [[0, 5e-324]]])
+def test_ranges_beyond_all_scales_are_refused_or_survived(values):
+    values = np.array(values)
+    if values.max() > 1:
+        with pytest.raises(VirtualStainError, match="cannot be scaled"):
+            measure(values, "image", "range")
+    else:
+        assert np.allclose(histogram(values, "image").quantile(100), 5e-324)
 
 
 @pytest.mark.parametrize("dtype", DTYPES)

@@ -14,7 +14,6 @@ from napari_virtual_stain.networks.heads import Head
 from napari_virtual_stain.networks.layers import (
     batch_norm,
     check_input,
-    check_width,
     conv,
     conv_transpose,
 )
@@ -64,11 +63,6 @@ class FNet(nn.Module):
         Stride and halo.
     head : Head
         What the raw channels stand for.
-
-    Raises
-    ------
-    ValueError
-        If the widest layer would have more channels than any memory holds.
     """
 
     def __init__(
@@ -82,7 +76,6 @@ class FNet(nn.Module):
         likelihood: str = "none",
     ) -> None:
         super().__init__()
-        check_width(filters, depth)
         self.ndim, self.in_channels = ndim, in_channels
         self.head = Head("value" if likelihood == "none" else "log-variance")
         widths = [filters * 2**level for level in range(depth + 1)]

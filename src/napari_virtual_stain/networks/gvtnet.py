@@ -37,7 +37,6 @@ from napari_virtual_stain.networks.layers import (
     SameDown,
     SameUp,
     check_input,
-    check_width,
     conv,
     glorot_uniform_,
     pre_norm,
@@ -136,9 +135,6 @@ class GVTNet(nn.Module):
         likelihood: str = "none",
     ) -> None:
         super().__init__()
-        check_width(filters, depth)
-        if output_kernel == 2:
-            raise ValueError("'output_kernel' is 1 or 3, not 2")
         if residual and in_channels != out_channels:
             raise ValueError(
                 f"it adds its prediction to its input, which needs as many outputs as inputs, not "

@@ -28,7 +28,7 @@ RULES: dict[str, Rule] = {
     "norm": Flag(),
     "activation": OneOf("relu6", "relu"),
     "attention": OneOf("linear", "softmax"),
-    "output_kernel": Whole(1, 3),
+    "output_kernel": OneOf(1, 3),
     "residual": Flag(),
     "likelihood": OneOf("none", "laplace", "gaussian"),
 }

@@ -96,16 +96,3 @@ def check_input(x: Tensor, ndim: int, channels: int, stride: tuple[int, ...]) ->
         raise ValueError(f"expected (batch, {channels}, {ndim} spatial axes), got {shape}")
     if any(n % s for n, s in zip(shape[2:], stride, strict=True)):
         raise ValueError(f"spatial sizes {shape[2:]} must be multiples of {stride}")
-
-
-MAX_WIDTH = 16384
-
-
-def check_width(filters: int, depth: int) -> None:
-    """Raise ValueError if `filters` channels, doubled `depth` times, would be too many."""
-    widest = filters * 2**depth
-    if widest > MAX_WIDTH:
-        raise ValueError(
-            f"with {filters} filters and depth {depth} it would be up to {widest} channels wide; "
-            "choose fewer"
-        )

@@ -36,6 +36,8 @@ class Whole(Rule):
     @property
     def words(self) -> str:
         """The values in words, as they follow "takes"."""
+        if self.low == self.high:
+            return f"nothing but {self.low}"
         return f"a whole number from {self.low} to {self.high}"
 
     def accepts(self, value: object) -> bool:
@@ -72,9 +74,9 @@ class Flag(Rule):
 
 
 class OneOf(Rule):
-    """One of a few words."""
+    """One of a few words, or of a few numbers."""
 
-    def __init__(self, *choices: str) -> None:
+    def __init__(self, *choices: str | int) -> None:
         self.choices = choices
 
     @property
@@ -84,7 +86,7 @@ class OneOf(Rule):
 
     def accepts(self, value: object) -> bool:
         """Whether `value` is one of them."""
-        return type(value) is str and value in self.choices
+        return any(type(value) is type(choice) and value == choice for choice in self.choices)
 
 
 @dataclass(frozen=True)

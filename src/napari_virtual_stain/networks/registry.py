@@ -20,6 +20,9 @@ from napari_virtual_stain.networks.gvtnet_projection import GVTNetProjection
 from napari_virtual_stain.networks.heads import Head
 from napari_virtual_stain.networks.options import Rule, check_options
 
+MAX_PARAMETERS = 10**9
+"""Fifty times the largest network of the papers; 4 GB of weights."""
+
 
 @dataclass(frozen=True)
 class Entry:
@@ -127,8 +130,16 @@ def build(name: str, **chosen: Any) -> nn.Module:
     """
     entry = _entry(name)
     check_options(name, entry.rules, chosen)
+    everything = {**(entry.defaults or {}), **chosen}
     try:
-        return entry.factory(**{**(entry.defaults or {}), **chosen})
+        with torch.device("meta"):  # without memory for its weights
+            size = _parameters(entry.factory(**everything))
+        if size > MAX_PARAMETERS:
+            raise ValueError(
+                f"with these options it would have {size:,} parameters; choose fewer filters or "
+                "less depth"
+            )
+        return entry.factory(**everything)
     except ValueError as error:
         raise VirtualStainError(f"the network {name!r} cannot be built: {error}.") from None
 
@@ -147,13 +158,14 @@ def describe(name: str) -> Architecture:
     with torch.device("meta"):
         built = {ndim: build(name, ndim=ndim) for ndim in axes} or {2: build(name)}
     default: Any = built[options(name).get("ndim", min(built))]
-    counts = {
-        ndim: sum(p.numel() for p in network.parameters() if p.requires_grad)
-        for ndim, network in built.items()
-    }
+    counts = {ndim: _parameters(network) for ndim, network in built.items()}
     return Architecture(
         name, options(name), counts, default.geometry, default.head, entry.reference
     )
+
+
+def _parameters(network: nn.Module) -> int:
+    return sum(parameter.numel() for parameter in network.parameters())
 
 
 def _entry(name: str) -> Entry:

@@ -1,8 +1,9 @@
 """The histogram of an image: its quantiles, its moments, and its cumulative distribution.
 
-Integers of up to 16 bits have a bin for each value, so that everything is exact. Other pixels fall
-into 65,536 bins between the lowest and the highest value; a quantile is then known to
-1/65,536 of that range.
+Integers have a bin for each value where they span up to four million values, so that everything is
+exact. Other pixels fall into bins that are refined where many pixels are, and that stand for the
+mean of their pixels. In the end a bin holds at most a thousandth of the pixels, or is narrower than
+a 65,536th of a 65,536th of the range: so far a quantile may be off, in rank or in value.
 """
 
 from __future__ import annotations
@@ -12,9 +13,14 @@ from typing import Any
 
 import numpy as np
 
+from napari_virtual_stain.errors import VirtualStainError
 from napari_virtual_stain.normalization.moments import check_varies, chunks, finite_range
 
 BINS = 2**16
+MAX_INTEGERS = 2**22
+PASSES = 3
+CROWDED = 1e-3
+"""Share of the pixels above which a bin is refined."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -24,7 +30,7 @@ class Histogram:
     Parameters
     ----------
     values : ndarray of float64, shape (n,)
-        Grey values, or centres of bins, increasing.
+        Grey values, or means of bins, increasing.
     counts : ndarray of int64, shape (n,)
     """
 
@@ -58,36 +64,80 @@ def histogram(data: Any, label: str) -> Histogram:
     Parameters
     ----------
     data : array, shape ([…,] Y, X)
-        May be lazy; it is read once if its pixels are integers of up to 16 bits, else twice.
+        May be lazy; it is read once if its pixels are integers of up to 16 bits, twice if they
+        are others that span few values, and up to four times else.
     label : str
         What the user calls it, for the errors.
 
     Raises
     ------
     VirtualStainError
-        If a pixel is NaN or infinite, or all pixels have the same value.
+        If a pixel is NaN or infinite, all pixels have the same value, or they span too much.
     """
     dtype = np.dtype(data.dtype)
-    if dtype.kind in "bui" and dtype.itemsize <= 2:
-        return _of_integers(data, dtype, label)
-    ranges = [finite_range(values, label) for values in chunks(data)]
-    low, high = min(low for low, _ in ranges), max(high for _, high in ranges)
-    check_varies(low, high, label)
-    counts = np.zeros(BINS, np.int64)
-    width = (high - low) / (BINS - 1)
+    if dtype.kind not in "bui":
+        ranges = [finite_range(values, label) for values in chunks(data)]
+        low, high = min(low for low, _ in ranges), max(high for _, high in ranges)
+        check_varies(low, high, label)
+        return _refined(data, low, high, label)
+    lowest, highest = _limits(dtype) if dtype.itemsize <= 2 else _integer_range(data)
+    if highest - lowest >= MAX_INTEGERS:
+        return _refined(data, float(lowest), float(highest), label)
+    counts = np.zeros(highest - lowest + 1, np.int64)
     for values in chunks(data):
-        # The outermost bins are centred on the lowest and the highest value, which stay exact.
-        bins = np.rint((values.astype(np.float64) - low) / width).astype(np.int64)
-        counts += np.bincount(np.clip(bins, 0, BINS - 1).ravel(), minlength=BINS)
-    return Histogram(low + width * np.arange(BINS), counts)
+        # Of wide integers the difference fits, where the values themselves might not.
+        above = values.astype(np.int64) if dtype.itemsize <= 4 else values - dtype.type(lowest)
+        above = above.astype(np.int64).ravel() - (lowest if dtype.itemsize <= 4 else 0)
+        counts += np.bincount(above, minlength=len(counts))
+    occurring = np.flatnonzero(counts)
+    first, last = lowest + int(occurring[0]), lowest + int(occurring[-1])
+    check_varies(first, last, label)
+    return Histogram(np.arange(len(counts), dtype=np.float64) + lowest, counts)
 
 
-def _of_integers(data: Any, dtype: np.dtype[Any], label: str) -> Histogram:
-    lowest = 0 if dtype.kind in "bu" else int(np.iinfo(dtype).min)
-    n = 2 if dtype.kind == "b" else 2 ** (8 * dtype.itemsize)
-    counts = np.zeros(n, np.int64)
-    for values in chunks(data):
-        counts += np.bincount(values.astype(np.int64).ravel() - lowest, minlength=n)
-    occurring = np.flatnonzero(counts) + lowest
-    check_varies(float(occurring[0]), float(occurring[-1]), label)
-    return Histogram(np.arange(n, dtype=np.float64) + lowest, counts)
+def _limits(dtype: np.dtype[Any]) -> tuple[int, int]:
+    if dtype.kind == "b":
+        return 0, 1
+    limits = np.iinfo(dtype)
+    return int(limits.min), int(limits.max)
+
+
+def _integer_range(data: Any) -> tuple[int, int]:
+    """Return the range of integers exactly; as real numbers, wide ones would be rounded."""
+    ranges = [(int(values.min()), int(values.max())) for values in chunks(data)]
+    return min(low for low, _ in ranges), max(high for _, high in ranges)
+
+
+def _refined(data: Any, low: float, high: float, label: str) -> Histogram:
+    """Count in bins that become narrower where pixels are, so that outliers take no resolution."""
+    if not np.isfinite(high - low):
+        raise VirtualStainError(
+            f"{label} has grey values from {low:g} to {high:g}, which cannot be scaled; convert "
+            "them to ordinary numbers (for example 16-bit integers)."
+        )
+    edges = np.linspace(low, high, BINS + 1)
+    for left in reversed(range(PASSES)):
+        counts, sums = np.zeros(len(edges) - 1, np.int64), np.zeros(len(edges) - 1)
+        for values in chunks(data):
+            exact = values.ravel().astype(np.float64)
+            bins = np.searchsorted(edges[1:-1], exact, side="right")
+            counts += np.bincount(bins, minlength=len(counts))
+            sums += np.bincount(bins, exact, minlength=len(counts))
+        shares = counts / counts.sum()
+        if shares.max() <= CROWDED or not left:
+            break
+        parts = 1 + np.floor(shares * BINS).astype(np.int64)
+        edges = _split(edges, parts)
+    occurring = counts > 0
+    means = sums[occurring] / counts[occurring]
+    means[0], means[-1] = low, high
+    # Rounding may swap the means of two bins that are one number apart.
+    return Histogram(np.maximum.accumulate(means), counts[occurring])
+
+
+def _split(edges: np.ndarray, parts: np.ndarray) -> np.ndarray:
+    """Split each bin into so many equal parts."""
+    widths = np.diff(edges) / parts
+    position = np.arange(parts.sum()) - np.repeat(np.cumsum(parts) - parts, parts)
+    result = np.repeat(edges[:-1], parts) + position * np.repeat(widths, parts)
+    return np.append(result, edges[-1])
