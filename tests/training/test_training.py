@@ -255,6 +255,39 @@ def test_settled_statistics_are_those_of_the_batches():
     assert network[0].running_mean == 0
 
 
+def test_statistics_settle_without_dropout_as_they_will_be_in_inference():
+    network = torch.nn.Sequential(torch.nn.Dropout(0.9), torch.nn.BatchNorm2d(1))
+    batches = [torch.randn(4, 1, 8, 8) + 5 for _ in range(2)]
+    norm = settled(network, batches)[1]
+    assert torch.allclose(norm.running_mean, torch.cat(batches).mean(), atol=1e-4)
+    assert not norm.training
+
+
+def test_a_network_without_batch_normalization_has_nothing_to_settle():
+    network = torch.nn.Conv2d(1, 1, 1)
+    copied = settled(network, (pytest.fail("a batch was drawn") for _ in range(1)))
+    assert copied is not network
+    assert torch.equal(copied.weight, network.weight)
+
+
+@pytest.mark.parametrize("broken", [np.nan, np.inf])
+def test_a_network_that_predicts_no_number_scores_no_number(broken):
+    class Diverged(torch.nn.Module):
+        geometry, head = Geometry((1, 1), (0, 0)), Head()
+
+        def forward(self, x):
+            return torch.where(x > 2, broken, x)
+
+    values = np.random.default_rng(0).normal(size=(1, 20, 20)).astype(np.float32)
+    (score,) = validation_r(Diverged(), [Example(values, values, ())], torch.device("cpu"))
+    assert np.isnan(score)
+
+
+def test_a_training_that_diverges_is_said():
+    with pytest.raises(VirtualStainError, match=r"diverged: no score .* learning rate"):
+        train([pair()], **{**QUICK, "steps": 2}, learning_rate=1e30)
+
+
 def test_validation_scores_a_perfect_network_with_one():
     class Perfect(torch.nn.Module):
         def __init__(self):

@@ -98,8 +98,10 @@ def scaled(target: np.ndarray, output: OutputSpec, by: Statistics, of_input: Sca
 
 
 def _range(parts: Sequence[Histogram]) -> tuple[float, float]:
-    order = np.argsort(values := np.concatenate([part.values for part in parts]), kind="stable")
-    joined = Histogram(values[order], np.concatenate([part.counts for part in parts])[order])
+    values = np.concatenate([part.values for part in parts])
+    counts = np.concatenate([part.counts for part in parts])
+    order = np.argsort(values, kind="stable")
+    joined = Histogram(values[order], counts[order])
     low, high = (joined.quantile(percent) for percent in PERCENTILES)
     if low < high:
         return low, high
