@@ -84,6 +84,44 @@ def test_what_cannot_be_imported_is_one_sentence(vstain, tmp_path):
     assert vstain("models", "import", tmp_path / "notes.txt")[0] == 2
 
 
+def test_options_that_weights_do_not_tell_are_chosen(vstain, tmp_path):
+    network = networks.build("fnet", ndim=2, filters=2, depth=1, likelihood="gaussian")
+    torch.save(network.state_dict(), tmp_path / "w.pt")
+    command = ("models", "import", tmp_path / "w.pt", "--output", tmp_path / "out")
+    status, stdout, _ = vstain(*command, "--option", "likelihood=gaussian")
+    assert status == 0
+    assert "Network: fnet (filters 2, depth 1, likelihood gaussian)" in stdout
+    assert io.load_model(tmp_path / "out.safetensors").spec.uncertainties == ("σ",)
+    status, _, stderr = vstain(*command, "--overwrite", "--option", "wings=2")
+    assert status == 1
+    assert "w.pt cannot be imported: the network 'fnet' has no option 'wings'" in stderr
+    assert vstain(*command, "--overwrite", "--option", "wings")[0] == 2
+
+
+def test_a_model_file_of_ours_takes_no_options(vstain, weights, tmp_path):
+    out = tmp_path / "out.safetensors"
+    assert vstain("models", "import", weights, "--output", out)[0] == 0
+    command = ("models", "import", out, "--output", tmp_path / "again")
+    assert vstain(*command)[0] == 0
+    status, _, stderr = vstain(*command, "--overwrite", "--option", "depth=1")
+    assert status == 1
+    assert "says all options of its network" in stderr
+
+
+@pytest.mark.parametrize("output", ["/", ".", ".."])
+def test_a_folder_as_output_is_refused(vstain, weights, output):
+    status, stdout, stderr = vstain("models", "import", weights, "--output", output)
+    assert (status, stdout) == (1, "")
+    assert "is a folder; give the name of a file." in stderr
+    assert "Traceback" not in stderr
+
+
+def test_a_checkpoint_that_was_not_imported_says_so(vstain, weights):
+    status, _, stderr = vstain("models", "info", weights)
+    assert status == 1
+    assert "has to be imported first (vstain models import)" in stderr
+
+
 def test_architectures_for_a_person(vstain):
     status, stdout, _ = vstain("models", "architectures")
     assert status == 0

@@ -117,3 +117,11 @@ def test_a_long_score_follows_a_request_to_stop():
     image = np.zeros((4, 4))
     with stop_when(lambda: True), pytest.raises(Stopped):
         pearson_r(image, image)
+
+
+def test_pearson_r_of_nan_is_nan():
+    values = np.arange(12.0).reshape(3, 4)
+    broken = values.copy()
+    broken[1, 2] = np.nan
+    assert np.isnan(pearson_r(values, broken))
+    assert np.isnan(pearson_r(broken, values))

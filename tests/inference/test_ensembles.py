@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import warnings
+
 import numpy as np
 import pytest
 
@@ -9,7 +11,7 @@ from napari_virtual_stain.errors import VirtualStainError, VirtualStainWarning
 from napari_virtual_stain.events import Notice, Progress, run
 from napari_virtual_stain.image import Image
 from napari_virtual_stain.inference import PredictOptions, engine, predict, predict_events
-from napari_virtual_stain.model import OutputSpec
+from napari_virtual_stain.model import NormalizationSpec, OutputSpec, StainModel
 
 UM = {"Y": 1.0, "X": 1.0}
 PIXELS = np.random.default_rng(0).integers(100, 4000, (2, 30, 41)).astype(np.uint16)
@@ -174,3 +176,35 @@ def test_networks_that_yield_different_units_are_refused_where_units_are_unknown
 def test_what_is_no_model_is_refused(given):
     with pytest.raises(VirtualStainError, match=r"a model is needed \(vs.load_model\)"):
         predict(given, IMAGE)
+
+
+def test_the_sigma_of_an_equalized_ensemble_has_the_unit_of_its_prediction(make_model):
+    """It is the spread of predictions in grey values, whatever the members' own σ is in."""
+    members = []
+    for seed in (0, 1):
+        model = make_model("gvtnet-denoise", axes="ZYX", seed=seed)
+        spec = model.spec.model_copy(
+            update={
+                "outputs": [OutputSpec(name="DNA", scaling="input")],
+                "normalization": NormalizationSpec(method="percentile", equalize=True),
+            }
+        )
+        members.append(StainModel(model.network, spec))
+    values = np.random.default_rng(0).integers(100, 4000, (8, 16, 16)).astype(np.uint16)
+    image = Image(values, "ZYX", {"Z": 1, "Y": 1, "X": 1})
+    alone = [predict(member, image).numpy() for member in members]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", VirtualStainWarning)  # that their own σ are left out
+        _, sigma = predict(members, image, return_uncertainty=True)
+    assert sigma.provenance["units"] == "intensity"
+    assert np.allclose(sigma.numpy()[0], np.std(alone, axis=0)[0], rtol=1e-3, atol=1e-2)
+
+
+def test_one_model_twice_is_no_ensemble(make_model):
+    model = make_model()
+    image = Image(np.random.default_rng(0).normal(size=(32, 32)), "YX", {"Y": 1, "X": 1})
+    with pytest.raises(VirtualStainError, match="'random gvtnet' was given twice"):
+        predict([model, model], image)
+    copies = [StainModel(model.network, model.spec, "abc") for _ in range(2)]
+    with pytest.raises(VirtualStainError, match="trained apart"):
+        predict(copies, image)

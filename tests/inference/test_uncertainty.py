@@ -135,7 +135,7 @@ def test_a_sigma_that_is_infinite_is_not_believed(make_model):
     ("options", "sentence"),
     [
         ({"statistic": "mode"}, "there is no statistic 'mode'; choose one of mean, median"),
-        ({"context": 0}, "the context is a whole number of pixels, at least 1, not 0"),
+        ({"context": 0}, "the context .px. is a whole number, at least 1, not 0"),
     ],
 )
 def test_options_without_a_meaning_are_refused(make_model, options, sentence):

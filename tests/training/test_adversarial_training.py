@@ -123,3 +123,24 @@ def test_the_two_ways_of_updating_leave_no_gradient_behind():
     assert loss > 0
     assert all(p.grad is None for p in network.parameters())
     assert isinstance(network, nn.Module)
+
+
+def test_a_sure_pixel_does_not_ruin_the_generator():
+    """Of classes, σ and entropy of a sure pixel are 0, where their derivatives are infinite."""
+
+    class Sure(nn.Module):
+        head = networks.Head("classes", 8)
+
+        def __init__(self):
+            super().__init__()
+            self.logits = nn.Parameter(torch.zeros(1, 8, 16, 16))
+            self.logits.data[0, 3, 0, 0] = 200.0
+
+        def forward(self, x):
+            return self.logits + 0 * x.mean()
+
+    network = Sure()
+    fabric = Fabric(accelerator="cpu", devices=1)
+    update = Adversarial(fabric, network, preset("gt-unet"), 1, size=(16, 16), channels=2)
+    update(torch.randn(1, 1, 16, 16), torch.rand(1, 1, 16, 16))
+    assert network.logits.isfinite().all()

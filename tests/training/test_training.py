@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 import torch
@@ -370,11 +373,49 @@ def stacked(image: Image, planes: int) -> Image:
         ),
         (lambda: [pair()], {"precision": "x"}, "no precision 'x'"),
         (lambda: [pair()], {"precision": "fp16"}, "does not train on the CPU"),
-        (lambda: [pair()], {"seed": 2**70}, "negative or huge"),
-        (lambda: [pair()], {"steps": 0}, "steps must be at least 1"),
-        (lambda: [pair()], {"seed": -1}, "seed must not be negative"),
+        (lambda: [pair()], {"seed": 2**70}, "must not be huge"),
+        (lambda: [pair()], {"steps": 0}, "the option steps is a whole number, at least 1, not 0"),
+        (lambda: [pair()], {"seed": -1}, "the seed is a whole number, at least 0, not -1"),
+        (lambda: [pair()], {"batch": 2.5}, "the option batch is a whole number, .* not 2.5"),
+        (lambda: [pair()], {"steps": "x"}, "not 'x'"),
+        (lambda: [pair()], {"learning_rate": "a"}, "the learning rate is a number above 0, not a"),
+        (lambda: [pair()], {"train_crop": {"X": slice(0.5, 9)}}, "the crop of X is a slice"),
+        (lambda: [(1, 2)], {}, "a pair is an input image and a target image .* not tuple"),
+        (lambda: [pair()[0]], {}, "a pair is .* not Image"),
+        (
+            lambda: [pair()],
+            {"network_options": {"ndim": 3}},
+            "the option 'ndim' follows from the preset and the pairs",
+        ),
+        (
+            lambda: [pair()],
+            {"network_options": {"filters": None}},
+            "takes a whole number from 1 to 1024 for 'filters', not None",
+        ),
+        (
+            lambda: [pair()],
+            {"network_options": {"up": ["transposed"] * 17}},
+            "the network 'gvtnet' takes one of .* for 'up'",
+        ),
     ],
 )
 def test_what_cannot_be_trained_is_refused_in_a_sentence(pairs, options, sentence):
     with pytest.raises(VirtualStainError, match=sentence):
         train(pairs(), **{**QUICK, **options})
+
+
+@pytest.mark.parametrize("preset", ["gvtnet-2d", "unet-2d"])
+def test_narrow_networks_train_without_bringing_python_down(preset):
+    """In a process of its own: what it guards against is memory written beyond its end."""
+    program = f"""
+import numpy as np
+from napari_virtual_stain import Image, train
+values = np.random.default_rng(0).normal(size=(64, 120))
+pair = Image(values, "YX"), Image(np.abs(values), "YX")
+options = dict(network_options={{"filters": 4}}, steps=4, batch=2, validate_every=4, device="cpu")
+train([pair], "{preset}", **options)
+"""
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", program], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr[-500:]

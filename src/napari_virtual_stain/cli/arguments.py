@@ -39,3 +39,16 @@ def regions(texts: Sequence[str] | None, option: str = "--crop") -> dict[str, sl
             raise typer.BadParameter(f"{axis} is cropped twice", param_hint=option)
         found[axis] = region
     return found
+
+
+def model_file(output: Path) -> Path:
+    """Return the path of a model file to write, with its ending.
+
+    Raises
+    ------
+    VirtualStainError
+        If `output` names a folder and no file.
+    """
+    if output.name in ("", ".."):
+        raise VirtualStainError(f"{output} is a folder; give the name of a file.")
+    return output.with_name(output.name.removesuffix(".safetensors") + ".safetensors")

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from napari_virtual_stain.cli.arguments import AsJson, Overwrite
+from napari_virtual_stain.cli.arguments import AsJson, Overwrite, model_file
 from napari_virtual_stain.cli.output import finish
+from napari_virtual_stain.cli.train import assignments
 
 if TYPE_CHECKING:
     from napari_virtual_stain.model import ModelSpec
@@ -82,22 +83,31 @@ def import_command(
     file: Annotated[
         Path,
         typer.Argument(
-            help="A model.p of pytorch_fnet, a TensorFlow checkpoint of GVTNets (any of its files, "
-            "or its folder), or weights of a network that is known here."
+            help="A model.p of pytorch_fnet (or its folder), a TensorFlow checkpoint of GVTNets "
+            "(any of its files, or its folder), or weights of a network that is known here."
         ),
     ],
     output: Annotated[Path, typer.Option("--output", "-o", help="The model file to write.")],
+    option: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Option of the network that weights do not tell, such as heads=2 (vstain models "
+            "architectures). May be repeated."
+        ),
+    ] = None,
     name: Annotated[str, typer.Option(help="Name of the model; by default the file's.")] = "",
     overwrite: Overwrite = False,
     as_json: AsJson = False,
 ) -> None:
     """Convert a checkpoint that other code wrote into a model file. Nothing of it is executed."""
+    options = assignments(option)
+
     from napari_virtual_stain.io import check_writable, import_model, save_model
     from napari_virtual_stain.model import parse_spec
 
-    target = output.with_name(output.name.removesuffix(".safetensors") + ".safetensors")
+    target = model_file(output)
     check_writable(target, overwrite)
-    model = import_model(file)
+    model = import_model(file, options)
     if name:
         spec = parse_spec({**model.spec.model_dump(), "name": name}, "the imported model")
         model = replace(model, spec=spec)

@@ -26,7 +26,7 @@ def pearson_r(observed: np.ndarray, predicted: np.ndarray) -> float:
     Returns
     -------
     float
-        In [-1, 1]; NaN where one of the two is constant, for which r is not defined.
+        In [-1, 1]; NaN where one of the two is constant or holds NaN, for which r is not defined.
 
     References
     ----------
@@ -37,7 +37,8 @@ def pearson_r(observed: np.ndarray, predicted: np.ndarray) -> float:
     scale = math.sqrt(found.var_observed) * math.sqrt(found.var_predicted)
     if scale == 0:
         return math.nan
-    return max(-1.0, min(1.0, found.covariance / scale))
+    r = found.covariance / scale
+    return r if math.isnan(r) else max(-1.0, min(1.0, r))
 
 
 def mean_absolute_error(observed: np.ndarray, predicted: np.ndarray) -> float:

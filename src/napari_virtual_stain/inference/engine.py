@@ -268,10 +268,11 @@ class Engine:
 
     def _too_little(self, what: str, voxels: int, sizes: tuple[int, ...]) -> VirtualStainError:
         needed, given = voxels * self.voxel_bytes(sizes), self.memory
+        smaller = "network" if self.geometry.window is not None else "tile or network"
         return VirtualStainError(
             f"the memory is too small: {what} needs about {needed / 2**30:.2g} GiB and "
             f"{given / 2**30:.2g} GiB may be used; close other programs, allow more memory, or "
-            "choose a smaller tile or network."
+            f"choose a smaller {smaller}."
         )
 
     def _tensor(self, values: np.ndarray) -> torch.Tensor:

@@ -10,6 +10,7 @@ using deep ensembles" (2017), section 2.4.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -18,7 +19,7 @@ import numpy as np
 from napari_virtual_stain.errors import VirtualStainError
 from napari_virtual_stain.events import Notice
 from napari_virtual_stain.inference.options import Units
-from napari_virtual_stain.inference.units import ENTROPY, SIGMA, OutputUnits
+from napari_virtual_stain.inference.units import ENTROPY, GREY, SIGMA, OutputUnits, is_linear
 from napari_virtual_stain.model import ModelSpec, OutputSpec, StainModel
 
 
@@ -38,6 +39,12 @@ def check_members(model: StainModel | Sequence[StainModel], units: Units) -> lis
         if not isinstance(member, StainModel):
             raise VirtualStainError(
                 f"a model is needed (vs.load_model), not {type(member).__name__}."
+            )
+    for one, other in itertools.combinations(members, 2):
+        if one is other or (one.digest and one.digest == other.digest):
+            raise VirtualStainError(
+                f"the model {one.spec.name!r} was given twice; an ensemble is of models that were "
+                "trained apart, and the spread of one and the same says nothing."
             )
     first = members[0].spec
     for other in (member.spec for member in members[1:]):
@@ -71,7 +78,14 @@ def own_kinds(member: StainModel) -> tuple[str, ...]:
 def with_own_sigma(members: Sequence[StainModel], units: Sequence[OutputUnits]) -> tuple[bool, ...]:
     """Return for each output whether every member yields a σ of it in the prediction's unit."""
     every = all(SIGMA in own_kinds(member) for member in members)
-    return tuple(every and unit.sigma == unit.predicted for unit in units)
+    return tuple(
+        every
+        and all(
+            unit.predicted != GREY or is_linear(member.spec.outputs[position], member.spec)
+            for member in members
+        )
+        for position, unit in enumerate(units)
+    )
 
 
 def spread_notices(members: Sequence[StainModel], with_sigma: Sequence[bool]) -> list[Notice]:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Literal, get_args
+from numbers import Integral, Real
+from typing import Any, Literal, get_args
 
 from napari_virtual_stain.errors import VirtualStainError
 
@@ -73,17 +74,47 @@ class PredictOptions:
             if value not in get_args(kind):
                 known = ", ".join(get_args(kind))
                 raise VirtualStainError(f"there is no {option} {value!r}; choose one of {known}.")
-        if self.memory is not None and not 0 < self.memory < 2**30:
+        if self.channels is not None and not isinstance(self.channels, Sequence):
+            raise VirtualStainError(
+                f"the channels are a list of names or positions, not {self.channels!r}."
+            )
+        if self.memory is not None and not (is_number(self.memory) and 0 < self.memory < 2**30):
             raise VirtualStainError(
                 f"a prediction cannot use {self.memory} GiB of memory; give a number above 0."
             )
-        for what, size in (("the size of a tile", self.tile), ("the context", self.context)):
-            if size is not None and (type(size) is not int or size < 1):
-                raise VirtualStainError(
-                    f"{what} is a whole number of pixels, at least 1, not {size!r}."
-                )
-        for axis, part in self.crop.items():
-            if not isinstance(part, slice):
-                raise VirtualStainError(
-                    f"the crop of {axis} is a slice, such as slice(0, 640), not {part!r}."
-                )
+        for option, what in (("tile", "the size of a tile (px)"), ("context", "the context (px)")):
+            if getattr(self, option) is not None:
+                object.__setattr__(self, option, whole_number(getattr(self, option), what, 1))
+        check_crop(self.crop)
+
+
+def is_number(value: Any) -> bool:
+    """Whether a value is a real number; a check of types alone takes what is annotated as given."""
+    return isinstance(value, Real) and not isinstance(value, bool)
+
+
+def whole_number(value: Any, what: str, least: int) -> int:
+    """Return a whole number as an int, whatever integer type it is.
+
+    Raises
+    ------
+    VirtualStainError
+        If it is none, or less than `least`; `what` names it.
+    """
+    if not is_number(value) or not isinstance(value, Integral) or value < least:
+        raise VirtualStainError(f"{what} is a whole number, at least {least}, not {value!r}.")
+    return int(value)
+
+
+def check_crop(crop: Any) -> None:
+    """Raise a VirtualStainError unless a crop maps axes to slices of whole numbers."""
+    if not isinstance(crop, Mapping):
+        raise VirtualStainError(
+            f"a crop names its axes, such as {{'X': slice(0, 640)}}, and is not {crop!r}."
+        )
+    for axis, part in crop.items():
+        bounds = (part.start, part.stop) if isinstance(part, slice) else ("",)
+        if not all(bound is None or isinstance(bound, Integral) for bound in bounds):
+            raise VirtualStainError(
+                f"the crop of {axis} is a slice, such as slice(0, 640), not {part!r}."
+            )

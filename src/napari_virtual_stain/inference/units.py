@@ -40,13 +40,16 @@ def output_units(specs: Sequence[ModelSpec], wanted: Units) -> tuple[OutputUnits
     units = []
     for outputs in zip(*(spec.outputs for spec in specs), strict=True):
         in_grey = wanted == "intensity" and all(output.has_grey_values for output in outputs)
-        linear = not any(
-            output.scaling == "input" and spec.normalization.equalize
-            for output, spec in zip(outputs, specs, strict=True)
-        )
         own = _own_units(outputs[0])
+        # Of several models, σ is the spread of predictions that have their unit already.
+        linear = len(specs) > 1 or is_linear(outputs[0], specs[0])
         units.append(OutputUnits(GREY if in_grey else own, GREY if in_grey and linear else own))
     return tuple(units)
+
+
+def is_linear(output: OutputSpec, spec: ModelSpec) -> bool:
+    """Whether grey values are a linear function of what the network yields."""
+    return not (output.scaling == "input" and spec.normalization.equalize)
 
 
 def to_units(

@@ -4,7 +4,8 @@ The windows lie on a lattice that is fixed by the network and the image's first 
 far before it that each pixel of the image, at its borders too, lies in as many windows as one in
 its middle. Beyond the borders the image is reflected. What windows yield is added
 up with weights that fall off towards their edges and add up to 1 at each pixel. Hence a pixel's
-value depends neither on the memory nor on how many windows are computed at a time.
+value depends neither on the memory nor on how many windows are computed at a time, but for the
+rounding of the kernels that PyTorch chooses by the size of a batch.
 
 Uncertainty maps are joined as predictions are: a joined σ is the weighted mean of those of the
 windows. It leaves out how far the windows disagree.

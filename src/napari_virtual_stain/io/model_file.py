@@ -248,7 +248,8 @@ def _check_finite(path: Path, state: dict[str, torch.Tensor]) -> None:
 def _foreign(path: Path) -> VirtualStainError:
     return VirtualStainError(
         f"{path.name} is not a model file of napari-virtual-stain (a .safetensors file with a "
-        "model specification)."
+        "model specification). A checkpoint of another program has to be imported first (vstain "
+        "models import)."
     )
 
 

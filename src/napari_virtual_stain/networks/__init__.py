@@ -5,6 +5,7 @@ from napari_virtual_stain.networks.discriminator import Discriminator
 from napari_virtual_stain.networks.geometry import Geometry, Window
 from napari_virtual_stain.networks.global_operators import GlobalOperator
 from napari_virtual_stain.networks.heads import Head, Statistic
+from napari_virtual_stain.networks.options import check_options
 from napari_virtual_stain.networks.precision import to_half
 from napari_virtual_stain.networks.registry import (
     Architecture,
@@ -25,6 +26,7 @@ __all__ = [
     "Statistic",
     "Window",
     "build",
+    "check_options",
     "describe",
     "names",
     "options",

@@ -100,6 +100,9 @@ def chosen_recipe(options: TrainOptions) -> Preset:
 def _read(
     pairs: Sequence[Pair], recipe: Preset, options: TrainOptions
 ) -> Generator[Event, None, tuple[ModelSpec, list[Example], list[Example]]]:
+    _check_options(recipe)
+    for given in pairs:
+        _check_is_pair(given)
     chosen = [choose_channels(pair, options.inputs, options.targets) for pair in pairs]
     name = options.name or f"{chosen[0][0][0].name} {recipe.name}"
     spec = draft_spec(*chosen[0], recipe, name)
@@ -146,6 +149,27 @@ def _scorable(
                     "validation crop."
                 )
     return examples
+
+
+def _check_is_pair(given: Any) -> None:
+    images = given if isinstance(given, (tuple, list)) else ()
+    if len(images) != 2 or not all(isinstance(image, Image) for image in images):
+        raise VirtualStainError(
+            "a pair is an input image and a target image (vs.read_image, vs.Image), not "
+            f"{type(given).__name__}."
+        )
+
+
+def _check_options(recipe: Preset) -> None:
+    """Refuse options of the network that are unknown, out of range, or not the user's to choose."""
+    from napari_virtual_stain import networks
+
+    for option in ("ndim", "in_channels", "out_channels"):
+        if option in recipe.options:
+            raise VirtualStainError(
+                f"the option {option!r} follows from the preset and the pairs; leave it out."
+            )
+    networks.check_options(recipe.network, networks.rules(recipe.network), recipe.options)
 
 
 def _check_network(spec: ModelSpec) -> None:

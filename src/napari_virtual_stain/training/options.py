@@ -10,6 +10,7 @@ from typing import Any, get_args
 from napari_virtual_stain.errors import VirtualStainError
 from napari_virtual_stain.image import Image
 from napari_virtual_stain.inference import Device, Precision
+from napari_virtual_stain.inference.options import check_crop, is_number, whole_number
 
 Pair = tuple[Image, Image]
 """An input image and its target image, on one grid."""
@@ -86,15 +87,18 @@ class TrainOptions:
     def __post_init__(self) -> None:
         for option in ("steps", "batch", "validate_every"):
             value = getattr(self, option)
-            if value is not None and value < 1:
-                label = option.replace("_", " ")
-                raise VirtualStainError(f"{label} must be at least 1, not {value}.")
-        if self.learning_rate is not None and not 0 < self.learning_rate < math.inf:
+            if value is not None:
+                what = option.replace("_", " ")
+                object.__setattr__(self, option, whole_number(value, f"the option {what}", 1))
+        for crop in (self.train_crop, self.validation_crop):
+            check_crop(crop)
+        rate = self.learning_rate
+        if rate is not None and not (is_number(rate) and 0 < rate < math.inf):
             raise VirtualStainError(
                 f"the learning rate is a number above 0, not {self.learning_rate}."
             )
-        if not 0 <= self.seed < 2**63:
-            raise VirtualStainError(f"the seed must not be negative or huge, and is {self.seed}.")
+        if whole_number(self.seed, "the seed", 0) >= 2**63:
+            raise VirtualStainError(f"the seed must not be huge, and is {self.seed}.")
         if self.precision not in get_args(Precision):
             raise VirtualStainError(
                 f"there is no precision {self.precision!r}; choose one of "

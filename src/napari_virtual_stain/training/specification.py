@@ -90,7 +90,7 @@ def draft_spec(
         If the recipe does not suit the axes of the pair.
     """
     depth, target_depth = sources[0].sizes.get("Z", 1), targets[0].sizes.get("Z", 1)
-    have = f"{sources[0].name} ({depth} planes) and {targets[0].name} ({target_depth} planes)"
+    have = f"{sources[0].name} (planes: {depth}) and {targets[0].name} (planes: {target_depth})"
     if recipe.projects and (depth < 2 or target_depth != 1):
         raise VirtualStainError(
             f"the preset {recipe.name!r} turns a z-stack into one plane, and {have} are not such a "

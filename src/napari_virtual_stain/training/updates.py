@@ -101,13 +101,13 @@ class Adversarial:
 
     def __call__(self, inputs: Tensor, targets: Tensor) -> float:
         """Change both by a batch; returns the mean absolute error of the generator."""
-        raw, predicted = self._predict(inputs, targets)
+        raw, predicted = self._predict(inputs)
         self._discriminate(inputs, targets, predicted.detach())
         error = float((predicted.detach() - targets).abs().mean())
         self.discriminator.requires_grad_(False)
         for update in range(GENERATOR_UPDATES):
             if update:
-                raw, predicted = self._predict(inputs, targets)
+                raw, predicted = self._predict(inputs)
             logits = self.discriminator(inputs, predicted)
             parameters = self.network.parameters()
             loss = generator_loss(predicted, targets, logits, parameters, self.weights)
@@ -120,9 +120,10 @@ class Adversarial:
         self.schedule.step()
         return error
 
-    def _predict(self, inputs: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
+    def _predict(self, inputs: Tensor) -> tuple[Tensor, Tensor]:
         raw = self.network(inputs)
-        return raw, self.head.read(raw)[:, : targets.shape[1]]
+        # Without the maps: a sure pixel has a σ of 0, whose derivative is infinite.
+        return raw, self.head.read(raw, uncertainty=False)
 
     def _discriminate(self, inputs: Tensor, targets: Tensor, predicted: Tensor) -> None:
         real, fake = self.discriminator(inputs, targets), self.discriminator(inputs, predicted)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from functools import partial
 from pathlib import Path
 
@@ -11,6 +12,7 @@ import torch
 
 from napari_virtual_stain.errors import VirtualStainError
 from napari_virtual_stain.io import import_model, load_model, save_model
+from napari_virtual_stain.io.importing.tensorflow_bundle import Checkpoint
 
 from .bundle_writer import write_bundle
 from .gvtnet_reference import Graph, denoising, label_free, projected
@@ -175,7 +177,9 @@ def test_any_file_of_the_checkpoint_names_it(tmp_path):
 
 
 def test_a_folder_without_checkpoint_is_refused(tmp_path):
-    with pytest.raises(VirtualStainError, match=r"holds no TensorFlow checkpoint \(no \*.index\)"):
+    with pytest.raises(
+        VirtualStainError, match=r"neither a TensorFlow checkpoint \(\*.index\) nor a model.p"
+    ):
         import_model(tmp_path)
 
 
@@ -222,3 +226,33 @@ def test_other_networks_are_refused(tmp_path, change, sentence):
     write_bundle(tmp_path / "model.ckpt-1", tensors, optimizer=False)
     with pytest.raises(VirtualStainError, match=sentence):
         import_model(tmp_path)
+
+
+def test_the_digest_is_of_both_files(tmp_path):
+    small(tmp_path)
+    data = [tmp_path / f"model.ckpt-1.{part}" for part in ("index", "data-00000-of-00001")]
+    model = import_model(tmp_path)
+    expected = hashlib.sha256(data[0].read_bytes() + data[1].read_bytes()).hexdigest()
+    assert model.digest == expected
+    assert f"SHA-256, one after the other: {expected}" in model.spec.provenance.notes
+
+
+def test_shapes_are_compared_before_any_value_is_read(tmp_path, monkeypatch):
+    tensors = small(tmp_path)
+    tensors["output_convolution/bias"] = np.zeros(3, np.float32)
+    write_bundle(tmp_path / "model.ckpt-1", tensors, optimizer=False)
+
+    def never(*_):
+        raise AssertionError
+
+    monkeypatch.setattr(Checkpoint, "read", never)
+    with pytest.raises(VirtualStainError, match=r"output.bias has the shape \(3,\)"):
+        import_model(tmp_path)
+
+
+def test_what_weights_do_not_tell_can_be_chosen(tmp_path):
+    small(tmp_path)
+    spec = import_model(tmp_path, {"heads": 2, "activation": "relu"}).spec
+    assert (spec.network.options["heads"], spec.network.options["activation"]) == (2, "relu")
+    assert "(heads)" not in spec.provenance.notes
+    assert "(attention)" in spec.provenance.notes

@@ -197,3 +197,51 @@ def test_a_half_precision_file_becomes_single_precision(tmp_path):
     state = model.network.state_dict()
     assert state["output.weight"].dtype == torch.float32
     assert np.array_equal(state["output.weight"], half["conv_out.weight"].float())
+
+
+def test_the_folder_of_a_run_names_its_model(tmp_path):
+    network = Fnet(depth=1)
+    options = {"transform_signal": ["fnet.transforms.do_nothing"]}
+    write(tmp_path / "dna", version_1(network), options=options)
+    model = import_model(tmp_path / "dna")
+    assert_same(model, network)
+    assert (model.spec.name, model.spec.normalization.method) == ("dna", "none")
+
+
+def test_targets_that_were_not_normalized_give_grey_values(tmp_path):
+    options = {
+        "transform_signal": ["fnet.transforms.normalize"],
+        "transform_target": ["fnet.transforms.Resizer((1, 0.5, 0.5))"],
+    }
+    spec = import_model(write(tmp_path, version_1(Fnet(depth=1)), options=options)).spec
+    assert (spec.outputs[0].mean, spec.outputs[0].std) == (0, 1)
+    assert "targets were not normalized, so outputs are their grey values" in spec.provenance.notes
+
+
+def test_a_flood_of_notes_and_names_is_no_damage(tmp_path):
+    options = {
+        "transform_signal": ["x" * 900] * 3000,
+        "transform_target": ["\x1b[31m" * 90] * 3000,
+        "col_signal": ["a\n" * 500],
+    }
+    spec = import_model(write(tmp_path, version_1(Fnet(depth=1)), options=options)).spec
+    assert len(spec.provenance.notes) < 11_000
+    assert spec.provenance.notes.isprintable()
+    assert "SHA-256" in spec.provenance.notes
+    assert spec.inputs[0].name.isprintable()
+
+
+@pytest.mark.parametrize("steps", [10**30, -1, "many", True])
+def test_a_number_of_steps_that_is_none_is_left_out(tmp_path, steps):
+    path = write(tmp_path, version_1(Fnet(depth=1), count_iter=steps))
+    assert import_model(path).spec.provenance.steps is None
+
+
+def test_the_file_is_read_only_where_it_is_needed(tmp_path):
+    """Two thirds of a usual file are the states of its optimizer."""
+    network = Fnet(depth=1)
+    content = version_1(network, optimizer_state={"state": {0: torch.full((999,), 7.0)}})
+    path = write(tmp_path, content)
+    data = path.read_bytes()
+    path.write_bytes(data.replace(torch.full((999,), 7.0).numpy().tobytes(), bytes(3996)))
+    assert_same(import_model(path), network)

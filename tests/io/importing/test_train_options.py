@@ -135,3 +135,46 @@ def test_what_is_not_known_is_assumed_and_said(tmp_path, content, note):
 
 def test_there_may_be_none(tmp_path):
     assert "no train_options.json" in read_preparation(tmp_path / "model.p").notes[0]
+
+
+def test_a_byte_order_mark_is_no_damage(tmp_path):
+    text = "\ufeff" + json.dumps({"transform_signal": ["fnet.transforms.normalize"]})
+    assert "could not be read" not in prepared(tmp_path, text).notes[0]
+
+
+def test_normalization_after_resizing_is_noted(tmp_path):
+    steps = ["fnet.transforms.Resizer((1, 0.5, 0.5))", "fnet.transforms.normalize"]
+    note = "resized its images before it normalized them"
+    assert note in " ".join(prepared(tmp_path, {"transform_signal": steps}).notes)
+    assert note not in " ".join(prepared(tmp_path, {"transform_signal": steps[::-1]}).notes)
+
+
+@pytest.mark.parametrize(
+    ("target", "units", "note"),
+    [
+        (["fnet.transforms.normalize"], None, ""),
+        (["fnet.transforms.norm_around_center"], None, ""),
+        (["fnet.transforms.do_nothing"], {"scaling": "z-score", "mean": 0, "std": 1}, "grey"),
+        (None, {"scaling": "z-score", "mean": 0, "std": 1}, "outputs are their grey values"),
+        (["mine.log", {"a": 1}], None, "applied mine.log, a dict to its targets"),
+    ],
+)
+def test_how_targets_were_scaled(tmp_path, target, units, note):
+    content = {"transform_signal": ["fnet.transforms.normalize"], "transform_target": target}
+    found = prepared(tmp_path, content)
+    assert found.units == units
+    assert note in " ".join(found.notes)
+    assert bool(found.notes) is bool(note)
+
+
+def test_targets_of_which_nothing_is_said_are_assumed_and_said(tmp_path):
+    found = prepared(tmp_path, {"transform_signal": ["fnet.transforms.normalize"]})
+    assert found.notes == ["How targets were scaled is not said; outputs are taken to be z-scores."]
+    assert found.notes[-1] in read_preparation(tmp_path / "none" / "model.p").notes
+
+
+@pytest.mark.parametrize("factors", ["(1, 1e999, 0.3)", f"(1, {'9' * 900}, 0.3)", "(1, 1j, 'a')"])
+def test_factors_that_are_none_are_only_quoted(tmp_path, factors):
+    found = prepared(tmp_path, {"transform_signal": [f"fnet.transforms.Resizer({factors})"]})
+    assert found.voxel_size == {}
+    assert len(found.notes[0]) < 300

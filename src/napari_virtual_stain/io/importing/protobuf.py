@@ -7,13 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from napari_virtual_stain.io.importing.errors import Malformed
+
 VARINT, FIXED64, BYTES, FIXED32 = 0, 1, 2, 5
 MAX_VARINT_BYTES = 10
 Value = int | bytes
-
-
-class Malformed(ValueError):
-    """Bytes that are not what their format says; the message says what is wrong with them."""
 
 
 def read_varint(data: bytes, start: int) -> tuple[int, int]:

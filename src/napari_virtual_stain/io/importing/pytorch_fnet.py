@@ -8,15 +8,25 @@ weights alone; what is said beside them must agree. Dotted names in the file are
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from napari_virtual_stain.errors import VirtualStainError
 from napari_virtual_stain.io.importing.assembly import assemble
-from napari_virtual_stain.io.importing.network_options import Recognized, recognized
-from napari_virtual_stain.io.importing.sentences import listed, unknown
-from napari_virtual_stain.io.importing.specification import LABEL_FREE, specification
+from napari_virtual_stain.io.importing.network_options import recognized
+from napari_virtual_stain.io.importing.sentences import (
+    clean,
+    file_name,
+    listed,
+    not_imported,
+    unknown,
+)
+from napari_virtual_stain.io.importing.sources import Source
+from napari_virtual_stain.io.importing.specification import (
+    LABEL_FREE,
+    folder_name,
+    specification,
+)
 from napari_virtual_stain.io.importing.tensors import described, tensors_of
 from napari_virtual_stain.io.importing.train_options import read_preparation
 from napari_virtual_stain.model import StainModel
@@ -30,27 +40,26 @@ BATCH_NORM = ("weight", "bias", "running_mean", "running_var", "num_batches_trac
 CONV = ("weight", "bias")
 
 
-def is_fnet(content: Mapping[Any, Any]) -> bool:
-    """Whether a loaded file is a ``model.p``, or the weights of one."""
-    keys = {str(key).removeprefix("module.") for key in content}
-    return bool(keys & {"nn_state", "fnet_model_class", FIRST})
-
-
-def import_fnet(path: Path, content: Mapping[Any, Any]) -> StainModel:
+def import_fnet(
+    source: Source, content: Mapping[Any, Any], chosen: Mapping[str, Any]
+) -> StainModel:
     """Return the model that a ``model.p`` holds.
 
     Parameters
     ----------
-    path : Path
+    source : Source
         The file; ``train_options.json`` is looked for beside it.
     content : mapping
-        What it holds, already loaded.
+        What it holds, already loaded, or the weights alone.
+    chosen : mapping
+        Options of the network that its weights do not tell.
 
     Raises
     ------
     VirtualStainError
         If it is an ensemble, or its weights are not those of this network.
     """
+    path = source.path
     kwargs = content.get("fnet_model_kwargs")
     kwargs = kwargs if isinstance(kwargs, dict) else {}
     if "nn_state" not in content and "fnet_model_class" in content:
@@ -58,16 +67,25 @@ def import_fnet(path: Path, content: Mapping[Any, Any]) -> StainModel:
     state = tensors_of(content.get("nn_state", content))
     depth = _depth(state or {})
     if state is None or FIRST not in state or OUTPUT not in state or depth > MAX_DEPTH:
-        module = content.get("nn_module") or kwargs.get("nn_class") or "an unnamed network"
-        raise unknown(path, f"a file of pytorch_fnet for {module!s:.100}, {described(state)}")
+        module = _text(content, "nn_module") or _text(kwargs, "nn_class") or "an unnamed network"
+        raise unknown(path, f"a file of pytorch_fnet for {clean(module)}, {described(state)}")
     ours = {new: state.pop(old) for old, new in _names(depth) if old in state} | state
-    found = recognized(ours)
+    said = {}
+    if _text(kwargs, "criterion_class").endswith("HeteroscedasticLoss"):
+        said = {"likelihood": "gaussian"}
+        shape = state.get(OUTPUT, ours["output.weight"]).shape
+        if shape and shape[0] % 2:
+            raise not_imported(
+                path,
+                f"it was trained for means and variances, but its weights give {shape[0]} "
+                "channels, which are no pairs.",
+            )
+    found = recognized(ours, said | dict(chosen))
     if found is None:
         raise unknown(path, f"a file of pytorch_fnet with an incomplete network, {described(ours)}")
-    _check_agreement(path, found.options, content.get("nn_kwargs"))
-    _check_agreement(path, found.options, kwargs.get("nn_kwargs"))
-    if str(kwargs.get("criterion_class", "")).endswith("HeteroscedasticLoss"):
-        found = _with_variances(path, found)
+    weights = found.options | {"out_channels": ours["output.weight"].shape[0]}
+    _check_agreement(path, weights, content.get("nn_kwargs"))
+    _check_agreement(path, weights, kwargs.get("nn_kwargs"))
     prepared = read_preparation(path)
     spec = specification(
         path,
@@ -78,31 +96,27 @@ def import_fnet(path: Path, content: Mapping[Any, Any]) -> StainModel:
         outputs=prepared.target,
         normalization=prepared.normalization,
         voxel_size=prepared.voxel_size,
+        units=prepared.units,
     )
     steps = content.get("count_iter")
-    spec["provenance"] = {"steps": steps if type(steps) is int else None}
-    return assemble(path, ours, spec, prepared.notes)
+    counted = type(steps) is int and 0 <= steps < 2**63
+    spec["provenance"] = {"steps": steps if counted else None}
+    assumed = "" if said else found.assumed  # the file says what its outputs are
+    return assemble([source], ours, spec, [*prepared.notes, assumed])
 
 
-def _with_variances(path: Path, found: Recognized) -> Recognized:
-    """Return the network with half of its outputs read as logarithms of variances."""
-    channels = found.options["out_channels"]
-    if channels % 2:
-        raise VirtualStainError(
-            f"{path.name} cannot be imported: it was trained for means and variances, but its "
-            f"weights give {channels} channels, which are no pairs."
-        )
-    options = {"out_channels": channels // 2, "likelihood": "gaussian"}
-    return replace(found, options=found.options | options)
+def _text(content: Mapping[Any, Any], key: str) -> str:
+    value = content.get(key)
+    return value if isinstance(value, str) else ""
 
 
 def _ensemble(path: Path, kwargs: Mapping[str, Any]) -> VirtualStainError:
     paths = kwargs.get("paths_model")
-    members = [str(member)[:200] for member in paths] if isinstance(paths, list) else []
+    members = [one for one in paths if isinstance(one, str)] if isinstance(paths, list) else []
     names = f" ({listed(members)})" if members else ""
     return VirtualStainError(
-        f"{path.name} holds no weights: it names the models of an ensemble{names}. Import each of "
-        "them, and predict with all of them together."
+        f"{file_name(path)} holds no weights: it names the models of an ensemble{names}. Import "
+        "each of them, and predict with all of them together."
     )
 
 
@@ -121,14 +135,14 @@ def _check_agreement(path: Path, options: Mapping[str, Any], said: Any) -> None:
     for name, value in meant.items():
         if type(said.get(name)) is int and said[name] != value:
             raise VirtualStainError(
-                f"{path.name} contradicts itself: it says {name} {said[name]}, but its weights "
-                f"have {value}."
+                f"{file_name(path)} contradicts itself: it says {name} {said[name]}, but its "
+                f"weights have {value}."
             )
 
 
 def _name(path: Path) -> str:
     """Return the name of the folder for a ``model.p``, and otherwise that of the file."""
-    folder = path.resolve().parent.name
+    folder = folder_name(path)
     return folder if path.stem == "model" and folder else path.stem
 
 

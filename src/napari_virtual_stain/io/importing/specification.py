@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from napari_virtual_stain.errors import VirtualStainError
-from napari_virtual_stain.io.importing.network_options import Recognized
+from napari_virtual_stain.io.importing.recognized import Recognized
+from napari_virtual_stain.io.importing.sentences import clean, not_imported
 
 MAX_NAME = 200
 MAX_CHANNELS = 64
@@ -35,6 +36,7 @@ def specification(
     outputs: Sequence[str] = (),
     normalization: Mapping[str, Any] | None = None,
     voxel_size: Mapping[str, float] | None = None,
+    units: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
     """Return the fields of a :class:`ModelSpec`, without provenance.
 
@@ -54,6 +56,9 @@ def specification(
         Fields of the :class:`NormalizationSpec`; by default those that are usual for the network.
     voxel_size : mapping, optional
         µm, keyed by axis, as far as they are known.
+    units : mapping, optional
+        Fields of the :class:`OutputSpec` that say what a value stands for; by default those
+        that are usual for the network.
 
     Raises
     ------
@@ -64,10 +69,10 @@ def specification(
     ndim = given.pop("ndim")
     counts = {"inputs": given.pop("in_channels"), "outputs": given.pop("out_channels")}
     if not (2 <= ndim <= 3 and all(1 <= n <= MAX_CHANNELS for n in counts.values())):
-        raise VirtualStainError(
-            f"{path.name} cannot be imported: its network has {ndim} spatial axes and "
-            f"{counts['inputs']} channels in, {counts['outputs']} out; there may be 2 or 3 axes "
-            f"and 1 to {MAX_CHANNELS} channels."
+        raise not_imported(
+            path,
+            f"its network has {ndim} spatial axes and {counts['inputs']} channels in, "
+            f"{counts['outputs']} out; there may be 2 or 3 axes and 1 to {MAX_CHANNELS} channels.",
         )
     usual, scaling = CONVENTIONS.get(found.network, ({}, "z-score"))
     axes = "ZYX"[3 - ndim :]
@@ -75,14 +80,14 @@ def specification(
         roles = RESTORATION
     modality = roles[0] if roles == LABEL_FREE else ""
     return {
-        "name": _clean(name),
+        "name": clean(name, MAX_NAME).strip() or "imported model",
         "network": {"name": found.network, "options": given},
         "inputs": [
             {"name": channel, "modality": modality}
             for channel in _named(inputs, roles[0], counts["inputs"])
         ],
         "outputs": [
-            {"name": channel, "scaling": scaling}
+            {"name": channel, **({"scaling": scaling} if units is None else units)}
             for channel in _named(outputs, roles[1], counts["outputs"])
         ],
         "spatial_axes": axes,
@@ -92,13 +97,13 @@ def specification(
     }
 
 
+def folder_name(path: Path) -> str:
+    """Return the name of the folder that a file lies in."""
+    return os.path.basename(os.path.dirname(os.path.realpath(path)))
+
+
 def _named(known: Sequence[str], otherwise: str, count: int) -> list[str]:
-    names = [_clean(name) for name in known]
-    if len(set(names)) == count:
+    names = [clean(name, MAX_NAME).strip() for name in known]
+    if all(names) and len(names) == len(set(names)) == count:
         return names
     return [otherwise] if count == 1 else [f"{otherwise} {i + 1}" for i in range(count)]
-
-
-def _clean(name: str) -> str:
-    printable = "".join(c if c.isprintable() else " " for c in name)
-    return printable[:MAX_NAME].strip() or "imported model"

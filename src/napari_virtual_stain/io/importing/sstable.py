@@ -12,13 +12,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from napari_virtual_stain.io.importing.crc32c import crc32c, unmask
-from napari_virtual_stain.io.importing.protobuf import Malformed, read_varint
+from napari_virtual_stain.io.importing.errors import Malformed
+from napari_virtual_stain.io.importing.protobuf import read_varint
 
 MAGIC = (0xDB4775248B80FB57).to_bytes(8, "little")
 FOOTER_BYTES = 48
 TRAILER_BYTES = 5
-MAX_KEY_BYTES = 4096
-MAX_ENTRIES = 100_000
+MAX_KEY_BYTES = 1024
+MAX_ENTRIES = 20_000
 
 Entry = tuple[bytes, bytes]
 

@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 from napari_virtual_stain.io.importing.assembly import assemble
+from napari_virtual_stain.io.importing.errors import Malformed
 from napari_virtual_stain.io.importing.network_options import recognized
-from napari_virtual_stain.io.importing.pytorch_fnet import import_fnet, is_fnet
-from napari_virtual_stain.io.importing.sentences import damaged, unknown, unreadable
+from napari_virtual_stain.io.importing.pytorch_fnet import FIRST, import_fnet
+from napari_virtual_stain.io.importing.sentences import listed, not_imported, quoted, unknown
+from napari_virtual_stain.io.importing.sources import Source
 from napari_virtual_stain.io.importing.specification import specification
-from napari_virtual_stain.io.importing.tensors import described, tensors_of
-from napari_virtual_stain.io.importing.torch_files import load_torch
+from napari_virtual_stain.io.importing.tensors import State, Stored, described, held, tensors_of
+from napari_virtual_stain.io.importing.torch_files import read_torch
 from napari_virtual_stain.io.model_file import lacks_specification, load_model_file
 from napari_virtual_stain.model import StainModel
 
-WRAPPERS = ("state_dict", "model", "model_state_dict", "network")
+WRAPPERS = (
+    *("state_dict", "model", "model_state_dict", "model_state"),
+    *("network", "generator", "nn_state"),
+)
 """Keys under which training scripts keep a state dict beside other things."""
 
 UNSAID = (
@@ -25,33 +29,41 @@ UNSAID = (
 )
 
 
-def import_torch(path: Path) -> StainModel:
+def import_torch(source: Source, chosen: Mapping[str, Any]) -> StainModel:
     """Return the model of a file of ``torch.save``.
+
+    Parameters
+    ----------
+    source : Source
+    chosen : mapping
+        Options of the network that its weights do not tell.
 
     Raises
     ------
     VirtualStainError
-        If the file cannot be loaded safely, or holds no network that is known.
+        If it holds other things than weights, or no network that is known.
+    Malformed
+        If it is damaged.
     """
-    content = load_torch(path)
-    if not isinstance(content, Mapping):
-        raise unknown(path, f"a PyTorch file that holds one object ({type(content).__name__})")
-    if is_fnet(content):
-        return import_fnet(path, content)
-    state = tensors_of(content)
-    for wrapper in WRAPPERS:
-        inner = content.get(wrapper)
-        if state is None and isinstance(inner, Mapping):
-            if is_fnet(inner):
-                return import_fnet(path, inner)
-            state = tensors_of(inner)
-    if state is None:
-        keys = ", ".join(repr(key)[:60] for key in list(content)[:4])
-        raise unknown(path, f"a PyTorch file without a state dict; it holds {keys or 'nothing'}")
-    return _import_state(path, state, "a PyTorch checkpoint")
+    content = read_torch(source)
+    if not isinstance(content, dict):
+        kind = "tensor" if isinstance(content, Stored) else type(content).__name__
+        raise unknown(source.path, f"a PyTorch file that holds one object ({kind})")
+    candidates = [content, *(content[key] for key in WRAPPERS if key in content)]
+    states = [state for state in map(tensors_of, candidates) if state is not None]
+    ours = any(recognized(state, {}) for state in states)
+    if not ours and ("nn_state" in content or "fnet_model_class" in content):
+        return import_fnet(source, content, chosen)
+    if not states:
+        keys = [quoted(key) if isinstance(key, str) else str(key) for key in list(content)[:5]]
+        held = listed(keys) or "nothing"
+        raise unknown(source.path, f"a PyTorch file without a state dict; it holds {held}")
+    if FIRST in states[0]:
+        return import_fnet(source, states[0], chosen)
+    return _import_state(source, states[0], "a PyTorch checkpoint", chosen)
 
 
-def import_safetensors(path: Path) -> StainModel:
+def import_safetensors(source: Source, chosen: Mapping[str, Any]) -> StainModel:
     """Return the model of a ``.safetensors`` file, with a specification of ours or without.
 
     Raises
@@ -59,26 +71,29 @@ def import_safetensors(path: Path) -> StainModel:
     VirtualStainError
         If the file is damaged, or holds no network that is known.
     """
-    if not lacks_specification(path):
-        return load_model_file(path)
+    if not lacks_specification(source.path):
+        if chosen:
+            raise not_imported(
+                source.path,
+                "it is a model file, which says all options of its network; choose none.",
+            )
+        return load_model_file(source.path)
     from safetensors import SafetensorError
     from safetensors.torch import load
 
     try:
-        tensors = load(path.read_bytes())
+        tensors = load(source.read(0, source.size))
     except SafetensorError:
-        raise damaged(path, "its header contradicts its content") from None
-    except OSError as error:
-        raise unreadable(path, error) from None
-    state: dict[str, Any] | None = tensors_of(tensors)
+        raise Malformed("its header contradicts its content") from None
+    state = tensors_of({name: held(tensor) for name, tensor in tensors.items()})
     if state is None:
-        raise unknown(path, "a .safetensors file without tensors")
-    return _import_state(path, state, "a .safetensors file")
+        raise unknown(source.path, "a .safetensors file without tensors")
+    return _import_state(source, state, "a .safetensors file", chosen)
 
 
-def _import_state(path: Path, state: dict[str, Any], kind: str) -> StainModel:
-    found = recognized(state)
+def _import_state(source: Source, state: State, kind: str, chosen: Mapping[str, Any]) -> StainModel:
+    found = recognized(state, chosen)
     if found is None:
-        raise unknown(path, f"{kind} {described(state)}")
-    spec = specification(path, found, name=path.stem)
-    return assemble(path, state, spec, [UNSAID, *filter(None, [found.assumed])])
+        raise unknown(source.path, f"{kind} {described(state)}")
+    spec = specification(source.path, found, name=source.path.stem)
+    return assemble([source], state, spec, [UNSAID, found.assumed])

@@ -11,8 +11,10 @@ Source: the messages BundleHeaderProto and BundleEntryProto of TensorFlow's
 from __future__ import annotations
 
 import math
+import os
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,15 +23,25 @@ from numpy.typing import NDArray
 
 from napari_virtual_stain.errors import VirtualStainError
 from napari_virtual_stain.io.importing.crc32c import crc32c, unmask
-from napari_virtual_stain.io.importing.protobuf import Malformed, Value, fields
-from napari_virtual_stain.io.importing.sentences import damaged, listed, unreadable
+from napari_virtual_stain.io.importing.errors import Malformed
+from napari_virtual_stain.io.importing.protobuf import Value, fields
+from napari_virtual_stain.io.importing.sentences import (
+    MAX_PATH,
+    clean,
+    damaged,
+    file_name,
+    listed,
+    quoted,
+    unreadable,
+)
+from napari_virtual_stain.io.importing.sources import Source, opened
 from napari_virtual_stain.io.importing.sstable import read_table
 
 FLOAT32 = 1
-MAX_INDEX_BYTES = 64 * 2**20
+MAX_INDEX_BYTES = 8 * 2**20
 MAX_AXES = 8
 DATA_SUFFIX = ".data-00000-of-00001"
-PART_OF_CHECKPOINT = re.compile(r"(.+)\.(index|meta|data-\d{5}-of-\d{5})")
+PART_OF_CHECKPOINT = re.compile(r"(?s)(.+)\.(index|meta|data-\d{5}-of-\d{5})")
 
 
 @dataclass(frozen=True)
@@ -45,51 +57,48 @@ class Variable:
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """An opened checkpoint: the file of its values, and where they lie."""
+    """An opened checkpoint: its files, and what lies where in the second."""
 
-    data: Path
+    index: Source
+    data: Source
     variables: dict[str, Variable]
 
-    def read(self, names: Iterable[str]) -> dict[str, NDArray[np.float32]]:
-        """Return variables by name, and read nothing else.
+    def check_kinds(self, names: Iterable[str]) -> None:
+        """Raise unless these variables are of the type float32."""
+        for name in names:
+            kind = self.variables[name].dtype
+            if kind != FLOAT32:
+                raise VirtualStainError(
+                    f"{file_name(self.data.path)}: the variable {quoted(name)} is not of the type "
+                    f"float32 (it is of TensorFlow's type {kind}), which is not supported."
+                )
+
+    def read(self, name: str) -> NDArray[np.float32]:
+        """Return one variable of float32, and read nothing else.
 
         Raises
         ------
-        VirtualStainError
-            If one is not of float32, or its checksum is wrong.
+        Malformed
+            If its checksum is wrong.
         """
-        try:
-            with self.data.open("rb") as file:
-                found = {}
-                for name in names:
-                    variable = self.variables[name]
-                    file.seek(variable.offset)
-                    found[name] = self._values(name, variable, file.read(variable.size))
-        except OSError as error:
-            raise unreadable(self.data, error) from None
-        return found
-
-    def _values(self, name: str, variable: Variable, content: bytes) -> NDArray[np.float32]:
-        if variable.dtype != FLOAT32:
-            raise VirtualStainError(
-                f"{self.data.name}: the variable {name!r} is not of the type float32 (it is of "
-                f"TensorFlow's type {variable.dtype}), which is not supported."
-            )
-        if len(content) < variable.size or crc32c(content) != variable.checksum:
-            raise damaged(self.data, f"the checksum of the variable {name!r} is wrong")
+        variable = self.variables[name]
+        content = self.data.read(variable.offset, variable.size)
+        if crc32c(content) != variable.checksum:
+            raise Malformed(f"the checksum of the variable {quoted(name)} is wrong")
         return np.frombuffer(content, "<f4").reshape(variable.shape)
 
 
 def is_part_of_checkpoint(path: Path) -> bool:
     """Whether `path` is a checkpoint, a file of one or a folder, judged by names alone."""
     return (
-        path.is_dir()
+        os.path.isdir(path)
         or PART_OF_CHECKPOINT.fullmatch(path.name) is not None
-        or _with_ending(path, ".index").is_file()
+        or os.path.isfile(f"{path}.index")
     )
 
 
-def open_checkpoint(path: Path) -> Checkpoint:
+@contextmanager
+def open_checkpoint(path: Path) -> Iterator[Checkpoint]:
     """Open a checkpoint and check its index; of the data, only the size is looked at.
 
     Parameters
@@ -105,51 +114,43 @@ def open_checkpoint(path: Path) -> Checkpoint:
         or it is of a kind that is not supported.
     """
     prefix = _prefix(path)
-    index, data = _with_ending(prefix, ".index"), _with_ending(prefix, DATA_SUFFIX)
+    with opened(Path(f"{prefix}.index")) as index:
+        variables = _variables(index)
+        with opened(Path(f"{prefix}{DATA_SUFFIX}")) as data:
+            _check_places(variables, index, data)
+            yield Checkpoint(index, data, variables)
+
+
+def _prefix(path: Path) -> str:
+    """Return what the paths of a checkpoint's files share."""
+    if not os.path.isdir(path):
+        match = PART_OF_CHECKPOINT.fullmatch(path.name)
+        return str(path.with_name(match[1])) if match else str(path)
+    folder = clean(str(path), MAX_PATH)
     try:
-        if index.stat().st_size > MAX_INDEX_BYTES:
-            raise VirtualStainError(f"{index.name} is too large to be the index of a checkpoint.")
-        content = index.read_bytes()
+        found = sorted(name for name in os.listdir(path) if name.endswith(".index"))
     except OSError as error:
-        raise unreadable(index, error) from None
+        raise unreadable(path, error) from None
+    if not found:
+        raise VirtualStainError(
+            f"the folder {folder} holds neither a TensorFlow checkpoint (*.index) nor a model.p; "
+            "give the file of a checkpoint."
+        )
+    if len(found) > 1:
+        raise VirtualStainError(
+            f"the folder {folder} holds {len(found)} TensorFlow checkpoints: {listed(found)}; give "
+            "the file of one."
+        )
+    return str(path / found[0].removesuffix(".index"))
+
+
+def _variables(index: Source) -> dict[str, Variable]:
+    entries = dict(read_table(index.whole(MAX_INDEX_BYTES)))
+    _check_header(entries.pop(b"", b""), index.path)
     try:
-        entries = dict(read_table(content))
-        _check_header(entries.pop(b"", b""), index)
-        try:
-            data_size = data.stat().st_size
-        except OSError as error:
-            raise unreadable(data, error) from None
-        variables = {key.decode(): _variable(value) for key, value in entries.items()}
+        return {key.decode(): _variable(value) for key, value in entries.items()}
     except UnicodeDecodeError:
-        raise damaged(index, "the name of a variable is no text") from None
-    except Malformed as error:
-        raise damaged(index, str(error)) from None
-    for name, variable in variables.items():
-        _check_place(name, variable, index, data, data_size)
-    return Checkpoint(data, variables)
-
-
-def _prefix(path: Path) -> Path:
-    """Return what the names of a checkpoint's files share."""
-    if path.is_dir():
-        found = sorted(path.glob("*.index"))
-        if not found:
-            raise VirtualStainError(
-                f"the folder {path} holds no TensorFlow checkpoint (no *.index); give the file of "
-                "a checkpoint."
-            )
-        if len(found) > 1:
-            raise VirtualStainError(
-                f"the folder {path} holds {len(found)} TensorFlow checkpoints: "
-                f"{listed([file.name for file in found])}; give the file of one."
-            )
-        return found[0].with_suffix("")
-    match = PART_OF_CHECKPOINT.fullmatch(path.name)
-    return path.with_name(match[1]) if match else path
-
-
-def _with_ending(prefix: Path, ending: str) -> Path:
-    return prefix.with_name(prefix.name + ending)
+        raise Malformed("the name of a variable is no text") from None
 
 
 def _check_header(header: bytes, index: Path) -> None:
@@ -157,12 +158,15 @@ def _check_header(header: bytes, index: Path) -> None:
     known = dict(fields(header))
     shards, endianness = known.get(1, 1), known.get(2, 0)
     if shards != 1:
+        parts = shards if isinstance(shards, int) else "unknown"
         raise VirtualStainError(
-            f"{index.name} belongs to a checkpoint in {shards!r} parts; only checkpoints with one "
-            "data file are supported."
+            f"{file_name(index)} belongs to a checkpoint in {parts} parts; only checkpoints with "
+            "one data file are supported."
         )
     if endianness != 0:
-        raise VirtualStainError(f"{index.name} belongs to big-endian data, which is not supported.")
+        raise VirtualStainError(
+            f"{file_name(index)} belongs to big-endian data, which is not supported."
+        )
 
 
 def _variable(entry: bytes) -> Variable:
@@ -197,14 +201,21 @@ def _message(value: Value) -> bytes:
     return value
 
 
-def _check_place(name: str, variable: Variable, index: Path, data: Path, data_size: int) -> None:
-    if variable.dtype == FLOAT32 and 4 * math.prod(variable.shape) != variable.size:
-        raise damaged(
-            index,
-            f"the variable {name!r} of shape {variable.shape} cannot have {variable.size} bytes",
-        )
-    if variable.offset + variable.size > data_size:
-        raise VirtualStainError(
-            f"{data.name} is truncated: it ends before the variable {name!r} does. Copy or "
-            "download it again."
-        )
+def _check_places(variables: Mapping[str, Variable], index: Source, data: Source) -> None:
+    """Raise unless each variable has its own place within the data."""
+    end = 0
+    for name, variable in sorted(variables.items(), key=lambda item: item[1].offset):
+        if variable.dtype == FLOAT32 and 4 * math.prod(variable.shape) != variable.size:
+            raise damaged(
+                index.path,
+                f"the variable {quoted(name)} of shape {variable.shape} cannot have "
+                f"{variable.size} bytes",
+            )
+        if variable.offset + variable.size > data.size:
+            raise VirtualStainError(
+                f"{file_name(data.path)} is truncated: it ends before the variable {quoted(name)} "
+                "does. Copy or download it again."
+            )
+        if variable.size and variable.offset < end:
+            raise damaged(index.path, f"the variable {quoted(name)} overlaps with another one")
+        end = max(end, variable.offset + variable.size)

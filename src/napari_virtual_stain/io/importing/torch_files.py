@@ -1,67 +1,69 @@
-"""Files of ``torch.save``, loaded without running anything of theirs.
+"""Files of ``torch.save``, read without PyTorch's reader.
 
-Whatever a file claims is held against its size first: the directory of the ZIP archive that
-PyTorch writes since version 1.6, the sizes of tensors in its pickle, and the same in the format
-before it. Only then is it loaded, with ``weights_only=True``.
+Such a file, in the ZIP archive that PyTorch writes since version 1.6 or in the format before it,
+is a pickle that describes tensors, and their values. PyTorch itself is not asked to load it:
+it finds parts of an archive by other rules than Python does, so that a file could show one
+pickle to whoever checks it and another one to whoever loads it. Here what is checked is
+what is read, and only the tensors that are wanted are: the states of an optimizer, two thirds
+of a usual checkpoint, stay where they are.
 """
 
 from __future__ import annotations
 
 import io
-import pickle
-import struct
-import zipfile
-import zlib
-from pathlib import Path
-from typing import IO, Any
+import math
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
 
 from napari_virtual_stain.errors import VirtualStainError
-from napari_virtual_stain.io.importing.pickle_survey import Forbidden, survey
-from napari_virtual_stain.io.importing.protobuf import Malformed
-from napari_virtual_stain.io.importing.sentences import damaged, unknown, unreadable
+from napari_virtual_stain.io.importing.errors import Forbidden, Malformed
+from napari_virtual_stain.io.importing.pickled_calls import DTYPES, Claim, Storage
+from napari_virtual_stain.io.importing.plain_pickle import read_pickle
+from napari_virtual_stain.io.importing.sentences import file_name, not_imported, unknown
+from napari_virtual_stain.io.importing.sources import Source
+from napari_virtual_stain.io.importing.tensors import Stored
+from napari_virtual_stain.io.importing.zip_directory import ZIP_START, checked, members
 
-ZIP_START = b"PK\x03\x04"
+if TYPE_CHECKING:
+    import torch
+
+MAGIC = 0x1950A86A20F9469CFC6C
 LEGACY_START = b"\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19."
-"""A pickle of the number 0x1950a86a20f9469cfc6c, with which the older format begins."""
+"""A pickle of MAGIC, with which the older format begins."""
 
-MAX_FILE_BYTES = 16 * 2**30
-MAX_PICKLE_BYTES = 16 * 2**20
-MAX_MEMBERS = 100_000
-CHUNK_BYTES = 2**20
-LOCAL_HEADER_BYTES = 30
+LEGACY_VERSION = 1001
+MAX_PICKLE_BYTES = 4 * 2**20
+LENGTH_BYTES = 8
+
+Place = Callable[[Storage], int]
+"""Where the values of a storage begin in the file; raises Malformed if they are damaged."""
 
 
-def load_torch(path: Path) -> Any:
-    """Return what a file of ``torch.save`` holds, its tensors on the CPU.
+def read_torch(source: Source) -> Any:
+    """Return what a file of ``torch.save`` holds.
 
-    Tensors of the newer format are mapped: what is not used is not read.
+    Returns
+    -------
+    str, int, float, bool, None, list, dict, tuple or Stored
+        Tensors can be read as long as `source` is open.
 
     Raises
     ------
     VirtualStainError
-        If it is no such file, is truncated or damaged, holds other objects than tensors,
-        numbers, texts, lists and dictionaries, or claims more than it has.
+        If it holds other objects than tensors, numbers, texts, lists and dictionaries.
+    Malformed
+        If it is truncated or damaged, or claims more than it has.
     """
-    import torch
-
     try:
-        zipped = _check(path)
-        return torch.load(path, map_location="cpu", weights_only=True, mmap=zipped)
+        if source.read(0, min(4, source.size)) == ZIP_START:
+            return _archive(source)
+        return _legacy(source)
     except Forbidden as error:
         raise VirtualStainError(
-            f"{path.name} holds Python objects beside weights ({error}), and opening them could "
-            "run code; nothing of it was opened. Save the weights alone, with "
+            f"{file_name(source.path)} holds Python objects beside weights ({error}), and opening "
+            "them could run code; nothing of it was opened. Save the weights alone, with "
             "torch.save(network.state_dict(), …), and import that."
         ) from None
-    except Malformed as error:
-        raise damaged(path, str(error)) from None
-    except OSError as error:
-        raise unreadable(path, error) from None
-    except (
-        ArithmeticError, AssertionError, AttributeError, EOFError, LookupError, RuntimeError,
-        TypeError, pickle.UnpicklingError, struct.error,
-    ) as error:  # fmt: skip
-        raise damaged(path, f"PyTorch cannot load it ({type(error).__name__})") from None
 
 
 def is_torch_file(start: bytes) -> bool:
@@ -69,87 +71,83 @@ def is_torch_file(start: bytes) -> bool:
     return start.startswith((ZIP_START, LEGACY_START))
 
 
-def _check(path: Path) -> bool:
-    """Raise unless all that the file claims fits into it; return whether it is an archive."""
-    with path.open("rb") as file:
-        size = path.stat().st_size
-        if size > MAX_FILE_BYTES:
-            raise VirtualStainError(
-                f"{path.name} has {size / 2**30:.0f} GiB, more than any network known here."
-            )
-        zipped = file.read(4) == ZIP_START
-        file.seek(0)
-        if zipped:
-            _check_archive(path, file, size)
-        else:
-            _check_legacy(file, size)
-    return zipped
-
-
-def _check_archive(path: Path, file: IO[bytes], size: int) -> None:
-    try:
-        with zipfile.ZipFile(file) as archive:
-            members = {member.filename: member for member in archive.infolist()}
-            count = len(archive.infolist())
-    except (
-        zipfile.BadZipFile, EOFError, NotImplementedError, OverflowError, ValueError, struct.error,
-    ):  # fmt: skip
-        raise Malformed("its directory is missing or broken, as in a truncated file") from None
-    pickles = [name for name in members if name.count("/") == 1 and name.endswith("/data.pkl")]
+def _archive(source: Source) -> Any:
+    found = members(source)
+    pickles = [name for name in found if name.count("/") == 1 and name.endswith("/data.pkl")]
     if len(pickles) != 1:
-        raise unknown(path, "a ZIP archive, but not one of torch.save")
+        raise unknown(source.path, "a ZIP archive, but not one of torch.save")
     folder = pickles[0].removesuffix("data.pkl")
-    if f"{folder}constants.pkl" in members:
-        raise unknown(path, "a program of TorchScript")
-    if count > MAX_MEMBERS or count != len(members):
-        raise Malformed("its directory has too many entries")
-    if any(m.compress_type != zipfile.ZIP_STORED or m.flag_bits & 1 for m in members.values()):
-        raise Malformed("its content is compressed, as torch.save never does")
-    if sum(member.file_size for member in members.values()) > size:
-        raise Malformed("its directory claims more than the file holds")
-    for member in members.values():
-        _check_sum(file, member)
-    main = members[pickles[0]]
+    if f"{folder}constants.pkl" in found:
+        raise unknown(source.path, "a program of TorchScript")
+    order = found.get(f"{folder}byteorder")
+    if order is not None and source.read(checked(source, order), min(order.file_size, 9)) == b"big":
+        raise _big_endian(source)
+    main = found[pickles[0]]
     if main.file_size > MAX_PICKLE_BYTES:
         raise Malformed("its description is larger than any network's")
-    _find(file, main)
-    for key, claimed in survey(io.BytesIO(file.read(main.file_size))).items():
-        stored = members.get(f"{folder}data/{key}")
-        if stored is None or stored.file_size != claimed:
-            raise Malformed(f"the tensor data {key} has another size than it says")
+    starts: dict[str, int] = {}
+
+    def place(storage: Storage) -> int:
+        if storage.key not in starts:
+            starts[storage.key] = checked(source, found[f"{folder}data/{storage.key}"])
+        return starts[storage.key]
+
+    described = io.BytesIO(source.read(checked(source, main), main.file_size))
+    content, storages = read_pickle(described, lambda claim: _stored(source, claim, place))
+    for key, storage in storages.items():
+        stored = found.get(f"{folder}data/{key}")
+        if stored is None or stored.file_size != storage.nbytes:
+            raise Malformed("tensor data of it has another size than it says")
+    return content
 
 
-def _find(file: IO[bytes], member: zipfile.ZipInfo) -> None:
-    """Go to the content of a member that is stored as it is."""
-    file.seek(max(0, member.header_offset))
-    header = file.read(LOCAL_HEADER_BYTES)
-    if len(header) < LOCAL_HEADER_BYTES or not header.startswith(ZIP_START):
-        raise Malformed("its directory points to nothing")
-    name, extra = struct.unpack("<HH", header[26:30])
-    file.seek(name + extra, io.SEEK_CUR)
+def _legacy(source: Source) -> Any:
+    """Read the older format: five pickles, then the length and the values of each storage."""
+    stream = io.BytesIO(source.read(0, min(source.size, MAX_PICKLE_BYTES)))
+    starts: dict[str, int] = {}
 
+    def place(storage: Storage) -> int:
+        start = starts[storage.key]
+        length = source.read(start - LENGTH_BYTES, LENGTH_BYTES)
+        if int.from_bytes(length, "little") != storage.items:
+            raise Malformed("tensor data of it has another size than it says")
+        return start
 
-def _check_sum(file: IO[bytes], member: zipfile.ZipInfo) -> None:
-    """Raise unless the checksum of a member is right; PyTorch itself does not look at it."""
-    if member.CRC == 0:  # left out where torch.serialization.set_crc32_options(False) was chosen
-        return
-    _find(file, member)
-    crc, left = 0, member.file_size
-    while left:
-        chunk = file.read(min(left, CHUNK_BYTES))
-        if not chunk:
-            raise Malformed("it ends too early")
-        crc = zlib.crc32(chunk, crc)
-        left -= len(chunk)
-    if crc != member.CRC:
-        raise Malformed(f"the checksum of its part {member.filename!r} is wrong")
-
-
-def _check_legacy(file: IO[bytes], size: int) -> None:
-    """Check the older format: five pickles, then the length and the bytes of each storage."""
-    pickles = io.BytesIO(file.read(min(size, MAX_PICKLE_BYTES)))
-    claimed: dict[str, int] = {}
-    for _ in ("magic number", "version", "system", "object", "keys"):
-        claimed |= survey(pickles)
-    if pickles.tell() + sum(8 + length for length in claimed.values()) > size:
+    (magic, _), (version, _), (system, _) = (read_pickle(stream) for _ in range(3))
+    content, storages = read_pickle(stream, lambda claim: _stored(source, claim, place))
+    keys, _ = read_pickle(stream)
+    if (type(magic), type(version)) != (int, int) or (magic, version) != (MAGIC, LEGACY_VERSION):
+        raise Malformed("it does not begin as such a file")
+    if isinstance(system, dict) and system.get("little_endian") is False:
+        raise _big_endian(source)
+    listed = keys if isinstance(keys, list) else []
+    if not all(type(key) is str for key in listed) or sorted(listed) != sorted(storages):
+        raise Malformed("its list of tensors is not that of its description")
+    end = stream.tell()
+    for key in listed:
+        starts[key] = end + LENGTH_BYTES
+        end = starts[key] + storages[key].nbytes
+    if end > source.size:
         raise Malformed("it is shorter than its tensors, as a truncated file")
+    return content
+
+
+def _stored(source: Source, claim: Claim, place: Place) -> Stored:
+    dtype, size = DTYPES[claim.storage.kind]
+
+    def read() -> torch.Tensor:
+        import torch
+
+        kind: torch.dtype = getattr(torch, dtype)
+        if not claim.count:
+            return torch.empty(claim.shape, dtype=kind)
+        start = place(claim.storage) + claim.start * size
+        content = bytearray(source.read(start, claim.count * size))
+        flat = torch.frombuffer(content, dtype=kind)
+        return flat.as_strided(claim.shape, claim.strides)
+
+    return Stored(claim.shape, math.prod(claim.shape) * size, read)
+
+
+def _big_endian(source: Source) -> VirtualStainError:
+    return not_imported(source.path, "it was saved by a big-endian computer.")

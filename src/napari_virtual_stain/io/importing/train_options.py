@@ -8,13 +8,19 @@ from __future__ import annotations
 
 import ast
 import json
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from napari_virtual_stain.errors import VirtualStainError
+from napari_virtual_stain.io.importing.sentences import clean, listed
+from napari_virtual_stain.io.importing.sources import opened
+
 MAX_FILE_BYTES = 4 * 2**20
 MAX_EXPRESSION = 1000
+MAX_TRANSFORMS = 64
 CENTRAL_PLANES = 32
 """Z planes that ``norm_around_center`` measures."""
 
@@ -25,9 +31,14 @@ ALLEN_FACTORS = (0.37241, 0.59310, 0.29655)
 Source: Ounkomol et al., Nature Methods 15 (2018), Methods.
 """
 
+NORMALIZATIONS = ("normalize", "norm_around_center")
 SAME = ("do_nothing", "ToFloat")
 """Transforms that change no value."""
 
+AS_THEY_ARE = {"scaling": "z-score", "mean": 0.0, "std": 1.0}
+"""Values that are grey values themselves."""
+
+UNSAID_TARGETS = "How targets were scaled is not said; outputs are taken to be z-scores."
 ASSUMED = "inputs are taken to be z-scores of the whole stack."
 
 
@@ -41,6 +52,8 @@ class Preparation:
         Fields of the :class:`NormalizationSpec`.
     voxel_size : dict of str to float
         µm, where it follows from known factors.
+    units : dict, optional
+        Fields of the :class:`OutputSpec`, where outputs are not z-scores.
     signal, target : tuple of str
         Names of channels, where they are given.
     notes : list of str
@@ -49,6 +62,7 @@ class Preparation:
 
     normalization: dict[str, Any] = field(default_factory=dict)
     voxel_size: dict[str, float] = field(default_factory=dict)
+    units: dict[str, Any] | None = None
     signal: tuple[str, ...] = ()
     target: tuple[str, ...] = ()
     notes: list[str] = field(default_factory=list)
@@ -65,12 +79,14 @@ def read_preparation(model: Path) -> Preparation:
         folders.append(model.parent.parent)
     for folder in folders:
         path = folder / "train_options.json"
-        if path.is_file():
+        if os.path.lexists(path):
             options = _read(path)
             if options is None:
-                return Preparation(notes=[f"{path.name} could not be read; {ASSUMED}"])
+                return Preparation(
+                    notes=[f"{path.name} could not be read; {ASSUMED}", UNSAID_TARGETS]
+                )
             return _preparation(options)
-    return Preparation(notes=[f"There was no train_options.json; {ASSUMED}"])
+    return Preparation(notes=[f"There was no train_options.json; {ASSUMED}", UNSAID_TARGETS])
 
 
 def parse_transform(expression: object) -> tuple[str, list[Any]] | None:
@@ -97,10 +113,9 @@ def parse_transform(expression: object) -> tuple[str, list[Any]] | None:
 
 def _read(path: Path) -> Mapping[str, Any] | None:
     try:
-        if path.stat().st_size > MAX_FILE_BYTES:
-            return None
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError):
+        with opened(path) as source:
+            content = json.loads(source.whole(MAX_FILE_BYTES).decode("utf-8-sig"))
+    except (VirtualStainError, ValueError, RecursionError):
         return None
     return content if isinstance(content, dict) else None
 
@@ -111,42 +126,69 @@ def _preparation(options: Mapping[str, Any]) -> Preparation:
     found = Preparation(
         signal=_names(source.get("col_signal")), target=_names(source.get("col_target"))
     )
-    expressions = source.get("transform_signal")
-    if expressions is None and "transform_signal" not in source:
+    if "transform_signal" in source:
+        _read_signal(found, _listed(source["transform_signal"]))
+    else:
         found.notes.append(f"train_options.json names no transforms; {ASSUMED}")
-        return found
-    normalized, unknown = False, False
-    for expression in _listed(expressions):
+    if "transform_target" in source:
+        _read_target(found, _listed(source["transform_target"]))
+    else:
+        found.notes.append(UNSAID_TARGETS)
+    return found
+
+
+def _read_signal(found: Preparation, expressions: list[Any]) -> None:
+    normalized, resized, unknown = False, False, False
+    for expression in expressions:
         parsed = parse_transform(expression)
         name, arguments = parsed or ("", [])
-        if name == "normalize" and not arguments:
+        if name in NORMALIZATIONS and not arguments:
             normalized = True
-        elif name == "norm_around_center" and not arguments:
-            normalized = True
-            found.normalization["central_planes"] = CENTRAL_PLANES
+            if name == "norm_around_center":
+                found.normalization["central_planes"] = CENTRAL_PLANES
+            if resized:
+                found.notes.append(
+                    "The training resized its images before it normalized them; here they are "
+                    "normalized as they come."
+                )
         elif name == "Resizer" and arguments:
+            resized = True
             _resize(found, arguments[0])
         elif name not in SAME:
             unknown = True
-            found.notes.append(f"The training also applied {_quoted(expression)} to its signal.")
+            found.notes.append(f"The training also applied {_shown(expression)} to its signal.")
     if not normalized and unknown:
         found.notes.append(f"Which of it is a normalization is not known; {ASSUMED}")
     elif not normalized:
         found.normalization["method"] = "none"
         found.notes.append("train_options.json names no normalization, so there is none.")
-    return found
+
+
+def _read_target(found: Preparation, expressions: list[Any]) -> None:
+    parsed = [parse_transform(expression) or ("", []) for expression in expressions]
+    if any(name in NORMALIZATIONS and not arguments for name, arguments in parsed):
+        return
+    unknown = [
+        _shown(expression)
+        for expression, (name, _) in zip(expressions, parsed, strict=True)
+        if name not in (*SAME, "Resizer")
+    ]
+    if unknown:
+        found.notes.append(
+            f"The training applied {listed(unknown)} to its targets; what this makes of their "
+            "units is not known."
+        )
+    else:
+        found.units = AS_THEY_ARE
+        found.notes.append("The targets were not normalized, so outputs are their grey values.")
 
 
 def _resize(found: Preparation, factors: Any) -> None:
-    numbers = isinstance(factors, (tuple, list)) and all(
-        isinstance(factor, (int, float)) for factor in factors
-    )
-    known = numbers and any(
-        len(factors) == 3
-        and all(abs(f - k) < 5e-5 for f, k in zip(factors, (1, lateral, lateral), strict=True))
+    known = isinstance(factors, (tuple, list)) and any(
+        len(factors) == 3 and all(map(_close, factors, (1, lateral, lateral)))
         for lateral in ALLEN_FACTORS
     )
-    text = _quoted(factors)
+    text = clean(repr(factors))  # a literal of at most MAX_EXPRESSION characters
     if known:
         found.voxel_size = dict.fromkeys("ZYX", ALLEN_VOXEL_SIZE)
         found.notes.append(
@@ -160,10 +202,14 @@ def _resize(found: Preparation, factors: Any) -> None:
         )
 
 
+def _close(factor: Any, known: float) -> bool:
+    return isinstance(factor, (int, float)) and known - 5e-5 < factor < known + 5e-5
+
+
 def _listed(value: Any) -> list[Any]:
     if value is None:
         return []
-    return value if isinstance(value, list) else [value]
+    return value[:MAX_TRANSFORMS] if isinstance(value, list) else [value]
 
 
 def _names(value: Any) -> tuple[str, ...]:
@@ -173,6 +219,5 @@ def _names(value: Any) -> tuple[str, ...]:
     return () if generic & set(words) else tuple(words)
 
 
-def _quoted(value: Any) -> str:
-    text = value if isinstance(value, str) else repr(value)
-    return "".join(c if c.isprintable() else " " for c in text[:100])
+def _shown(expression: Any) -> str:
+    return clean(expression) if isinstance(expression, str) else f"a {type(expression).__name__}"
