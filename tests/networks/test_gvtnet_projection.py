@@ -141,7 +141,7 @@ def test_operators_run_in_the_order_of_modules():
 @pytest.mark.parametrize(
     ("options", "sentence"),
     [
-        ({"ndim": 2}, "a whole number from 3 to 3 for 'ndim'"),
+        ({"ndim": 2}, "nothing but 3 for 'ndim'"),
         ({"in_channels": 2}, "not 1 of 2; set 'residual' to false"),
         ({"projection_filters": 3}, "3 features cannot be split into 2 heads"),
         ({"skip": "add"}, "no option 'skip'"),

@@ -279,7 +279,7 @@ def test_sizes_off_the_window_are_refused(shape):
 @pytest.mark.parametrize(
     ("options", "sentence"),
     [
-        ({"ndim": 3}, "from 2 to 2 for 'ndim'"),
+        ({"ndim": 3}, "nothing but 2 for 'ndim'"),
         ({"depth": 1}, "from 2 to 10 for 'depth'"),
         ({"dropout": 1.0}, "from 0 to below 1 for 'dropout'"),
     ],

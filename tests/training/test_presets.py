@@ -185,7 +185,10 @@ def test_equalized_inputs_are_predicted_as_they_were_learned():
             {"network_options": {"dropout": "much"}},
             "a number from 0 to below 1 for 'dropout'",
         ),
-        ({"network_options": {"in_channels": 5}}, "in_channels is 5, but the channels"),
+        (
+            {"network_options": {"in_channels": 5}},
+            "the option .in_channels. follows from the preset and the pairs",
+        ),
         ({"learning_rate": 0.0}, "the learning rate is a number above 0, not 0.0"),
         ({"learning_rate": float("nan")}, "the learning rate is a number above 0, not nan"),
         ({"preset": "gtunet"}, "Did you mean 'gt-unet'"),

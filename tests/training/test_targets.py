@@ -129,7 +129,7 @@ def test_projected_targets_are_one_plane():
 def test_a_projection_needs_a_stack_and_a_plane(depth, target_depth):
     source = Image(noise(size=(depth, 40, 50)), "ZYX", channels=("membrane",), name="wing")
     target = Image(noise(size=(target_depth, 40, 50)), "ZYX", channels=("x",), name="flat")
-    sentence = f"turns a z-stack into one plane, and wing \\({depth} planes\\) and flat"
+    sentence = f"turns a z-stack into one plane, and wing .planes: {depth}. and flat"
     with pytest.raises(VirtualStainError, match=sentence):
         drafted("gvtnet-projection", source, target)
 

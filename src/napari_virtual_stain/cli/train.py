@@ -16,6 +16,7 @@ from napari_virtual_stain.cli.arguments import (
     DeviceName,
     Overwrite,
     PrecisionName,
+    model_file,
     regions,
 )
 from napari_virtual_stain.cli.output import drive, finish
@@ -98,7 +99,7 @@ def command(
     from napari_virtual_stain.io import check_writable, read_pairs, save_model
     from napari_virtual_stain.training import TrainOptions, train_events
 
-    target_file = output.with_name(output.name.removesuffix(".safetensors") + ".safetensors")
+    target_file = model_file(output)
     options: dict[str, Any] = {
         "preset": preset,
         "steps": steps,
