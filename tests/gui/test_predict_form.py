@@ -171,11 +171,11 @@ def test_planes_that_are_consumed_are_not_compared(viewer, pixels):
 def test_errors_of_z_scores_want_a_match(viewer, plane):
     chosen = {"observed": [Pick(plane)], "errors": True, "units": "z-score"}
     texts = [n.text for n in verdict(viewer, entry(), Pick(plane), **chosen).notices]
-    assert any("z-scores: match it" in text for text in texts)
+    assert any("not in grey values: match it" in text for text in texts)
     texts = [
         n.text for n in verdict(viewer, entry(), Pick(plane), match="z-score", **chosen).notices
     ]
-    assert not any("z-scores: match it" in text for text in texts)
+    assert not any("not in grey values: match it" in text for text in texts)
 
 
 def test_verdicts_are_the_same_if_they_say_the_same(viewer, plane):

@@ -17,7 +17,7 @@ DEVICE_NAMES = {
     "cuda": "GPU (CUDA)",
     "mps": "GPU (Apple MPS)",
 }
-UNIT_NAMES = {"intensity": "grey values", "z-score": "z-scores"}
+UNIT_NAMES = {"intensity": "grey values", "z-score": "network units"}
 
 
 class AdvancedOptions(QCollapsible):  # type: ignore[misc]
@@ -73,7 +73,8 @@ class AdvancedOptions(QCollapsible):  # type: ignore[misc]
                 "Units",
                 self.units,
                 "Grey values like those of the images that the model was trained on,\n"
-                "or z-scores: their distance from the mean in standard deviations.",
+                "or the network's own, mostly z-scores: the distance from the mean in standard\n"
+                "deviations.",
             ),
         ):
             label = QLabel(title)

@@ -196,9 +196,11 @@ def _accept(form: Form) -> Verdict:
     )
     if len({(pick.layer, pick.channel) for pick in form.inputs}) < len(form.inputs):
         notices.append(Notice("two inputs of the model are given the same image.", True))
-    if observed and form.errors and form.match == "none" and _in_z_scores(form, spec):
+    if observed and form.errors and form.match == "none" and _in_own_units(form, spec):
         notices.append(
-            Notice("The prediction is in z-scores: match it, or the errors mean nothing.", True)
+            Notice(
+                "The prediction is not in grey values: match it, or the errors mean nothing.", True
+            )
         )
     request = Request(
         path=form.model.path,
@@ -253,7 +255,7 @@ def _predicted_grid(fitted: Fit, spec: ModelSpec) -> Image:
     )
 
 
-def _in_z_scores(form: Form, spec: ModelSpec) -> bool:
+def _in_own_units(form: Form, spec: ModelSpec) -> bool:
     return form.units == "z-score" or not all(output.has_grey_values for output in spec.outputs)
 
 
