@@ -90,10 +90,16 @@ CASES = (
         "--validate-every 50 --learning-rate 1e-3",
     ),
     Case(
-        "virfluonet",
+        "virfluonet, small, adversarial",
         *IN_2D,
         "--preset virfluonet --option dropout=0 --option depth=6 --option filters=32 --batch 1 "
         "--steps 200 --validate-every 50 --learning-rate 1e-3",
+    ),
+    Case(
+        "virfluonet, full size, its generator alone",
+        *(HELA, ("phase", "nuclei"), "Y=0:256 X=256:512"),
+        "--preset virfluonet --no-adversarial --option dropout=0 --batch 1 --steps 260 "
+        "--validate-every 65 --learning-rate 1e-3",
     ),
     Case(
         "gvtnet-2d as the generator of a cGAN",
