@@ -19,6 +19,7 @@ _HOME = {
     "VirtualStainError": "errors",
     "VirtualStainWarning": "errors",
     "compare": "evaluation",
+    "import_model": "io",
     "load_model": "io",
     "networks": "",
     "predict": "inference",
@@ -38,6 +39,7 @@ __all__ = [
     "VirtualStainWarning",
     "__version__",
     "compare",
+    "import_model",
     "load_model",
     "networks",
     "predict",
@@ -56,6 +58,7 @@ if TYPE_CHECKING:
     from napari_virtual_stain.image import Image
     from napari_virtual_stain.inference import predict
     from napari_virtual_stain.io import (
+        import_model,
         load_model,
         read_image,
         save_model,

@@ -2,30 +2,13 @@
 
 from __future__ import annotations
 
-import sys
-
 import numpy as np
 import pytest
 import typer
 
 from napari_virtual_stain import io
-from napari_virtual_stain.cli import main
 from napari_virtual_stain.cli.train import assignments
 from napari_virtual_stain.image import Image
-
-
-@pytest.fixture
-def vstain(monkeypatch, capsys):
-    """Run a command; returns (status, stdout, stderr)."""
-
-    def run(*arguments):
-        monkeypatch.setattr(sys, "argv", ["vstain", *map(str, arguments)])
-        with pytest.raises(SystemExit) as exit_:
-            main()
-        output = capsys.readouterr()
-        return exit_.value.code or 0, output.out, output.err
-
-    return run
 
 
 @pytest.fixture
