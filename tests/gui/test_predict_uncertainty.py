@@ -72,3 +72,26 @@ def test_a_second_prediction_updates_it_and_one_without_it_leaves_it(dock, viewe
     dock.outputs.uncertainty.setChecked(False)
     assert "1 maps or masks of an earlier prediction were left" in predict(dock, qtbot)
     assert sigma in viewer.layers
+
+
+def test_a_stack_is_projected_onto_a_plane_in_its_place(dock, viewer, pixels, tmp_path, qtbot):
+    viewer.layers.clear()
+    viewer.add_image(pixels(5, 32, 40), name="wing", scale=(3, 2, 2), translate=(1, 5, 6))
+    spec = ModelSpec(
+        name="surface",
+        network=NetworkSpec(
+            name="gvtnet-projection",
+            options={"filters": 2, "depth": 2, "projection_filters": 2, "likelihood": "laplace"},
+        ),
+        inputs=[InputSpec(name="stack")],
+        outputs=[OutputSpec(name="membrane", scaling="input")],
+        spatial_axes="ZYX",
+        projects=True,
+    )
+    dock.choose_model(save_model(StainModel(spec.build_network(), spec), tmp_path / "surface"))
+    qtbot.waitUntil(lambda: dock.verdict.request is not None)
+    assert "projected onto one plane" in dock.verdict.text
+    predict(dock, qtbot)
+    for name in ("membrane predicted", "membrane uncertainty (σ)"):
+        assert viewer.layers[name].data.shape == (32, 40)
+        assert np.array_equal(viewer.layers[name].translate, (5, 6))

@@ -267,6 +267,8 @@ def _summary(fitted: Fit, spec: ModelSpec) -> str:
         one_by_one.append("time point by time point")
     if "Z" in source.axes and spec.spatial_axes == "YX" and not spec.takes_planes:
         one_by_one.append("plane by plane")
+    if spec.projects:
+        one_by_one.append("projected onto one plane")
     return f"The image fits the model ({', '.join([size, *one_by_one])})."
 
 
