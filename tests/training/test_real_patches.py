@@ -71,8 +71,8 @@ CASES = {
         "gt-unet",
         BACTERIA,
         {"window": 32, "filters": 16, "growth": 8, "classes": 32, "dropout": 0.0},
-        150,
-        {"learning_rate": 3e-3, "batch": 2},
+        250,
+        {"learning_rate": 1e-3, "batch": 4},
     ),
     "virfluonet": Case(
         "virfluonet",
