@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import pickle
 
+import dask.array as da
 import numpy as np
 import pytest
+import zarr
 
 from napari_virtual_stain.errors import VirtualStainError
 from napari_virtual_stain.image import Image, parse_region
@@ -118,3 +120,35 @@ def test_regions(text, region):
 def test_regions_of_another_form_are_refused(text):
     with pytest.raises(VirtualStainError, match="not of the form X=0:640"):
         parse_region(text)
+
+
+class CountingStore(zarr.storage.WrapperStore):
+    """A store that counts the chunks that are read from it."""
+
+    def __init__(self, store):
+        super().__init__(store)
+        self.read = 0
+
+    async def get(self, key, *arguments, **options):
+        self.read += "/c/" in f"/{key}"
+        return await self._store.get(key, *arguments, **options)
+
+
+def test_stored_pixels_are_not_read_before_they_are_asked_for():
+    store = CountingStore(zarr.storage.MemoryStore())
+    stored = zarr.create_array(store, shape=(2, 4, 64, 64), chunks=(1, 1, 32, 64), dtype="u2")
+    stored[...] = pixels = np.arange(2 * 4 * 64 * 64, dtype="u2").reshape(2, 4, 64, 64)
+    store.read = 0
+    whole = Image(stored, "CZYX", channels=["a", "b"])
+    part = whole.channel("b").crop({"Z": slice(1, 3), "Y": slice(0, 32)}).select("Z", 1)
+    assert store.read == 0
+    np.testing.assert_array_equal(part.numpy(), pixels[1, 2, :32])
+    assert store.read == 1
+
+
+def test_arrays_in_memory_stay_what_they_are():
+    pixels = np.zeros((2, 3, 4))
+    part = Image(pixels, "CYX").channel(1)
+    assert np.shares_memory(part.data, pixels)
+    lazy = da.zeros((2, 3, 4), chunks=1)
+    assert Image(lazy, "CYX").select("C", 0).data.name == lazy[0].name

@@ -12,5 +12,9 @@ class VirtualStainError(ValueError):
     """An input, a model or a setting cannot be used; the message says why and what to do."""
 
 
+class ResultTooLargeError(VirtualStainError):
+    """A result does not fit into memory; whoever asked for it knows where else it can go."""
+
+
 class VirtualStainWarning(UserWarning):
     """Something was assumed or adapted on the user's behalf; the message says what."""

@@ -30,7 +30,8 @@ class Image:
     ----------
     data : array
         Any array with ``shape``, ``dtype`` and NumPy slicing (NumPy, Dask, Zarr); one
-        dimension for each of `axes`. It is never written to.
+        dimension for each of `axes`. It is never written to, and stays lazy until its pixels
+        are asked for.
     axes : str
         A subset of ``TCZYX`` in that order, with Y and X.
     voxel_size : mapping of str to float, optional
@@ -156,7 +157,7 @@ class Image:
         voxel_size = {a: size for a, size in self.voxel_size.items() if a != axis}
         channels = (self.channels[index],) if axis == "C" else self.channels
         return self.replace(
-            data=self.data[key],
+            data=lazily(self.data)[key],
             axes=self.axes.replace(axis, ""),
             voxel_size=voxel_size,
             channels=channels,
@@ -200,7 +201,7 @@ class Image:
                     f"whose {axis} axis runs from 0 to {sizes[axis]}."
                 )
         key = tuple(regions.get(axis, slice(None)) for axis in self.axes)
-        changes: dict[str, Any] = {"data": self.data[key]}
+        changes: dict[str, Any] = {"data": lazily(self.data)[key]}
         if "C" in regions and "C" in self.axes:
             changes["channels"] = self.channels[regions["C"]]
         return self.replace(**changes)
@@ -215,6 +216,19 @@ class Image:
         problem = "several channels" if matches else "no channel"
         known = ", ".join(repr(channel) for channel in self.channels) or "no channel names"
         raise VirtualStainError(f"{self.name}: there is {problem} named {name!r}; it has {known}.")
+
+
+def lazily(data: Any) -> Any:
+    """Return an array of which a part can be taken without reading it.
+
+    Zarr, HDF5 and their like read as soon as they are sliced; they become Dask arrays, which have
+    the chunks that are stored. NumPy and Dask arrays stay what they are.
+    """
+    if isinstance(data, np.ndarray) or hasattr(data, "dask") or not hasattr(data, "chunks"):
+        return data
+    import dask.array as da
+
+    return da.from_array(data, chunks=data.chunks or "auto", name=False)
 
 
 def parse_region(text: str) -> tuple[str, slice]:

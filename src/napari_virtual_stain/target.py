@@ -27,6 +27,10 @@ class Session(Protocol):
     def earlier(self) -> Mapping[str, Any] | None:
         """What an unfinished run of the same prediction settled; None where there was none."""
 
+    @property
+    def notice(self) -> str | None:
+        """What a person should know: that it goes on with an earlier run, or dropped one."""
+
     def start(self, settled: Mapping[str, Any], core: Sequence[int]) -> None:
         """Make room for the result; called once, before anything is written.
 
@@ -62,8 +66,17 @@ class Session(Protocol):
     def kept(self, name: str) -> dict[str, np.ndarray] | None:
         """Return the arrays that an earlier run, or this one, kept."""
 
-    def finish(self) -> tuple[Image, Image | None]:
-        """Bring the result to its place, and return the predictions and the uncertainty."""
+    def scratch(self, shape: Sequence[int]) -> np.ndarray:
+        """Return room for float32 values that cannot be written as they come; not kept."""
+
+    def finish(self, provenance: Mapping[str, Any]) -> tuple[Image, Image | None]:
+        """Bring the result to its place, and return the predictions and the uncertainty.
+
+        Parameters
+        ----------
+        provenance : mapping
+            Plain JSON values that are known at the end only; added to that of both images.
+        """
 
     def close(self) -> None:
         """Let go of everything after a failure or a cancel; what is done stays for a later run."""
@@ -100,6 +113,7 @@ class _InMemorySession:
         self._results = {which: _filled(image) for which, image in images.items() if image}
 
     earlier: Mapping[str, Any] | None = None
+    notice: str | None = None
 
     def start(self, settled: Mapping[str, Any], core: Sequence[int]) -> None:
         """Do nothing: the arrays are there."""
@@ -122,9 +136,17 @@ class _InMemorySession:
         """Return None: there is no earlier run."""
         return None
 
-    def finish(self) -> tuple[Image, Image | None]:
+    def scratch(self, shape: Sequence[int]) -> np.ndarray:
+        """Return an array."""
+        return np.empty(tuple(shape), np.float32)
+
+    def finish(self, provenance: Mapping[str, Any]) -> tuple[Image, Image | None]:
         """Return the predictions and the uncertainty."""
-        return self._results["predicted"], self._results.get("uncertainty")
+        results = {
+            which: image.replace(provenance={**image.provenance, **provenance})
+            for which, image in self._results.items()
+        }
+        return results["predicted"], results.get("uncertainty")
 
     def close(self) -> None:
         """Do nothing: the arrays go with the session."""

@@ -167,7 +167,7 @@ def test_ctrl_c_is_said_and_has_a_status_of_its_own(vstain, slide, tmp_path, mon
     def interrupted(*_, **__):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("napari_virtual_stain.io.tiff.read_image", interrupted)
+    monkeypatch.setattr("napari_virtual_stain.io.images.read_image", interrupted)
     status, _, stderr = vstain(
         "predict", slide, "--model", "tiny", "--output", tmp_path / "out", "--channel", "phase"
     )

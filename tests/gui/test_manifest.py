@@ -74,7 +74,7 @@ def test_every_command_is_contributed():
 
 def test_readers_leave_plain_tiff_to_napari(manifest):
     patterns = [p for reader in manifest.contributions.readers for p in reader.filename_patterns]
-    assert patterns == ["*.ome.tif", "*.ome.tiff", "*.safetensors"]
+    assert patterns == ["*.ome.tif", "*.ome.tiff", "*.zarr", "*.safetensors"]
 
 
 def test_the_icon_is_in_the_package(manifest):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import napari
@@ -13,9 +14,16 @@ from npe2 import PluginManager
 
 from napari_virtual_stain.errors import VirtualStainError
 from napari_virtual_stain.gui import commands, reader
-from napari_virtual_stain.gui.reader import get_image_reader, get_model_reader, read_images
+from napari_virtual_stain.gui.reader import (
+    get_image_reader,
+    get_model_reader,
+    get_zarr_reader,
+    read_images,
+    read_zarrs,
+)
 from napari_virtual_stain.image import Image
 from napari_virtual_stain.io import write_image
+from napari_virtual_stain.io.ome_zarr import write_ome_zarr
 
 PLUGIN = "napari-virtual-stain"
 
@@ -64,6 +72,80 @@ def test_napari_opens_channels_in_place(well):
     assert tuple(dapi.scale) == (1.5, 0.25, 0.25)
     assert dapi.axis_labels == ("z", "y", "x")
     np.testing.assert_array_equal(dapi.data, image.data[1])
+
+
+@pytest.fixture
+def large(tmp_path):
+    """Return an OME-Zarr of two channels with lower resolutions, and its image."""
+    pixels = np.arange(2 * 3 * 300 * 400, dtype="u2").reshape(2, 3, 300, 400)
+    sizes = {"Z": 1.5, "Y": 0.25, "X": 0.25}
+    image = Image(pixels, "CZYX", sizes, ["phase", "DAPI"], provenance={"a": 1})
+    return write_ome_zarr(image, tmp_path / "wéll.ome.zarr", colors={"DAPI": "00FFFF"}), image
+
+
+def test_zarrs_are_taken_where_they_are_ome_zarrs(large, tmp_path):
+    path, _ = large
+    assert get_zarr_reader(path) is read_zarrs
+    assert get_zarr_reader([str(path)] * 2) is read_zarrs
+    (tmp_path / "table.zarr").mkdir()
+    others = ["", [], None, 3, [None], "a.zarr", "\0", tmp_path, tmp_path / "table.zarr"]
+    for other in [*others, path / "0", [path, tmp_path]]:
+        assert get_zarr_reader(other) is None
+
+
+def test_napari_opens_the_resolutions_of_a_zarr_in_place(large):
+    path, image = large
+    viewer = ViewerModel()
+    offered = PluginManager.instance().iter_compatible_readers([str(path)])
+    assert PLUGIN in {reader.plugin_name for reader in offered}
+    phase, dapi = viewer.open(path, plugin=PLUGIN)
+    assert [phase.name, dapi.name] == ["wéll: phase", "wéll: DAPI"]
+    assert phase.multiscale
+    assert [level.shape for level in dapi.data] == [(3, 300, 400), (3, 150, 200)]
+    assert not isinstance(dapi.data[0], np.ndarray)
+    np.testing.assert_array_equal(dapi.data[0], image.data[1])
+    assert tuple(dapi.scale) == (1.5, 0.25, 0.25)
+    assert {str(unit) for unit in dapi.units} == {"micrometer"}
+    assert dapi.axis_labels == ("z", "y", "x")
+    np.testing.assert_allclose(dapi.colormap.map(1.0), [[0, 1, 1, 1]])
+    np.testing.assert_allclose(phase.colormap.map(1.0), [[1, 1, 1, 1]])
+    low, high = dapi.contrast_limits
+    assert image.data[1].min() <= low < high <= image.data[1].max()
+    assert dapi.metadata["napari_virtual_stain"]["provenance"] == {"a": 1}
+
+
+def test_a_zarr_without_colours_and_lower_resolutions_is_shown_like_a_tiff(tmp_path):
+    image = Image(np.arange(60, dtype="u2").reshape(2, 5, 6), "CYX", channels=["MAP2", "DAPI"])
+    viewer = ViewerModel()
+    opened = viewer.open(write_image(image, tmp_path / "a.zarr"), plugin=PLUGIN)
+    assert [layer.colormap.name for layer in opened] == ["green", "bop blue"]
+    assert not any(layer.multiscale for layer in opened)
+
+
+def test_what_the_file_says_of_its_place_is_kept(large):
+    path, _ = large
+    file = path / "zarr.json"
+    document = json.loads(file.read_text())
+    first = document["attributes"]["ome"]["multiscales"][0]["datasets"][0]
+    shift = {"type": "translation", "translation": [0, 3, 10, 20]}
+    first["coordinateTransformations"].append(shift)
+    file.write_text(json.dumps(document))
+    for layer in ViewerModel().open(path, plugin=PLUGIN):
+        assert tuple(layer.translate) == (3, 10, 20)
+
+
+def test_masks_in_a_zarr_are_labels(tmp_path):
+    image = Image(np.ones((300, 300), "u2"), "YX", provenance={"labels": True})
+    (layer,) = ViewerModel().open(write_image(image, tmp_path / "m.ome.zarr"), plugin=PLUGIN)
+    assert type(layer).__name__ == "Labels"
+    assert layer.multiscale
+
+
+def test_a_plate_is_refused_in_a_sentence(tmp_path, said):
+    (tmp_path / "p.zarr").mkdir()
+    (tmp_path / "p.zarr" / ".zattrs").write_text('{"plate": {"wells": [{"path": "B/2"}]}}')
+    with pytest.raises(VirtualStainError, match=r"is a plate; open one field .*p\.zarr/B/2/0"):
+        ViewerModel().open(tmp_path / "p.zarr", plugin=PLUGIN)
 
 
 def test_several_files_are_layers_of_each(well, tmp_path):

@@ -158,7 +158,7 @@ def test_what_cannot_be_written_is_said(tmp_path, said):
     viewer.layers.save(str(tmp_path / "a.ome.tif"))
     (record,) = said
     assert record.severity == "warning"
-    assert record.message.startswith("a: an OME-TIFF holds no position")
+    assert record.message.startswith("a: position, rotation, mirroring and shear")
 
 
 def test_provenance_of_a_prediction_is_written(tmp_path):
@@ -167,3 +167,43 @@ def test_provenance_of_a_prediction_is_written(tmp_path):
     viewer.add_image(np.zeros((6, 5)), name="DAPI", metadata={METADATA: {"provenance": origin}})
     viewer.layers.save(str(tmp_path / "p.ome.tif"))
     assert read_image(tmp_path / "p.ome.tif").provenance == origin
+
+
+def test_layers_are_written_as_ome_zarr_and_read_again(tmp_path):
+    image = well()
+    path = tmp_path / "well.ome.zarr"
+    viewer_of(image).layers.save(str(path))
+    read = read_image(path)
+    assert (read.axes, read.channels, read.provenance) == (
+        "CZYX",
+        ("phase", "DAPI"),
+        {"model": "m"},
+    )
+    assert dict(read.voxel_size) == VOXEL_SIZE
+    np.testing.assert_array_equal(read.numpy(), image.data)
+    write_images(path, tuples(viewer_of(image.replace(data=image.data + 1))))
+    np.testing.assert_array_equal(read_image(path).numpy(), image.data + 1)
+
+
+def test_multiscale_layers_are_written_at_full_resolution(tmp_path):
+    image = Image(np.arange(300 * 400, dtype="u2").reshape(300, 400), "YX", {"Y": 0.5, "X": 0.5})
+    viewer = ViewerModel()
+    viewer.open(write_image(image, tmp_path / "a.ome.zarr"), plugin=PLUGIN)
+    viewer.layers.save(str(tmp_path / "b.ome.zarr"))
+    np.testing.assert_array_equal(read_image(tmp_path / "b.ome.zarr").numpy(), image.data)
+
+
+def test_labels_are_written_as_ome_zarr(tmp_path):
+    path = tmp_path / "m.ome.zarr"
+    (layer,) = [Labels(np.arange(30).reshape(6, 5))]
+    write_labels(path, [layer.as_layer_data_tuple()])
+    assert read_image(path).provenance[LABELS]
+
+
+def test_a_folder_of_other_things_is_not_replaced(tmp_path):
+    path = tmp_path / "a.zarr"
+    path.mkdir()
+    (path / "thesis.txt").write_text("ten years")
+    with pytest.raises(OSError, match="is a folder, but no OME-Zarr, and is left as it is"):
+        write_images(path, tuples(viewer_of(well())))
+    assert (path / "thesis.txt").exists()

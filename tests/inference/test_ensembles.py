@@ -10,7 +10,7 @@ import pytest
 from napari_virtual_stain.errors import VirtualStainError, VirtualStainWarning
 from napari_virtual_stain.events import Notice, Progress, run
 from napari_virtual_stain.image import Image
-from napari_virtual_stain.inference import PredictOptions, engine, predict, predict_events
+from napari_virtual_stain.inference import PredictOptions, predict, predict_events
 from napari_virtual_stain.model import NormalizationSpec, OutputSpec, StainModel
 
 UM = {"Y": 1.0, "X": 1.0}
@@ -112,25 +112,6 @@ def test_progress_runs_once_over_all_members(make_model):
     assert shares[-1] == 1
     notices = [e.text for e in events if isinstance(e, Notice)]
     assert len(notices) == len(set(notices))
-
-
-def test_one_network_is_made_ready_at_a_time(make_model, monkeypatch):
-    alive = []
-
-    class Counted(engine.Engine):
-        def __init__(self, *args, **options):
-            super().__init__(*args, **options)
-            alive.append(1)
-
-        def __del__(self):
-            alive.pop()
-
-        def run(self, *args):
-            assert len(alive) == 1
-            return super().run(*args)
-
-    monkeypatch.setattr(engine, "Engine", Counted)
-    predict([make_model("fnet"), make_model("gvtnet")], IMAGE)
 
 
 def test_one_model_in_a_list_is_that_model(make_model):

@@ -17,6 +17,7 @@ from napari_virtual_stain.inference import PredictOptions, predict, predict_even
 from napari_virtual_stain.inference import engine as engines
 from napari_virtual_stain.inference.engine import Engine
 from napari_virtual_stain.inference.padding import read_reflected
+from napari_virtual_stain.inference.sinks import ArraySink
 from napari_virtual_stain.inference.windows import WindowPlan, blending_weights, run_windows
 from napari_virtual_stain.networks import Geometry, Head, Window
 
@@ -45,7 +46,7 @@ def centre(values: np.ndarray, window: Window) -> np.ndarray:
 def joined(image: np.ndarray, window: Window, batch: int, yielded) -> np.ndarray:
     plan = WindowPlan(image.shape[1:], window, batch)
     out = np.empty(image.shape, np.float32)
-    steps = list(run_windows(yielded, lambda r: image[(slice(None), *r)], plan, out))
+    steps = list(run_windows(yielded, lambda r: image[(slice(None), *r)], plan, ArraySink(out)))
     assert len(steps) == plan.steps
     return out
 
@@ -57,7 +58,7 @@ def test_weights_add_up_to_one_and_every_pixel_has_as_many_windows(window, size)
     assert (weights > 0).all()
     covered = np.zeros(size, int)
     plan = WindowPlan(size, window, 1)
-    for ((y, x),) in plan.batches():
+    for ((y, x),) in (batch for _, batches in plan.rows() for batch in batches):
         for i, j in np.ndindex(window.output):
             if 0 <= y + i < size[0] and 0 <= x + j < size[1]:
                 total[y + i, x + j] += weights[i, j]
@@ -135,7 +136,7 @@ def test_memory_batches_and_tiles_change_nothing(make_model, monkeypatch):
     model, image = windowed(make_model), picture(45, 67)
     expected = predict(model, image).numpy()
     alone = Engine(model.network, 1, torch.device("cpu"))
-    one_window = alone.voxel_bytes((32, 32)) * 32 * 32 / 2**30
+    one_window = alone.need((32, 32), 32 * 32).bytes(32 * 32) / 2**30
     for options in ({"tile": 8}, {"memory": 1.5 * one_window}, {"memory": 1.0}):
         for at_once in (1, 3, 1000):
             monkeypatch.setitem(engines.WINDOWS_AT_ONCE, "cpu", at_once)

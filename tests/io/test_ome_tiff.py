@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import tracemalloc
+
 import dask.array as da
 import numpy as np
 import ome_types
@@ -13,8 +15,7 @@ from napari_virtual_stain.errors import VirtualStainError
 from napari_virtual_stain.events import Stopped, stop_when
 from napari_virtual_stain.image import AXES, Image
 from napari_virtual_stain.io import ome_tiff
-from napari_virtual_stain.io.ome_tiff import write_image
-from napari_virtual_stain.io.tiff import read_image
+from napari_virtual_stain.io.images import read_image, write_image
 
 PLANE = np.arange(20 * 17, dtype=np.uint16).reshape(20, 17)
 
@@ -167,6 +168,39 @@ def test_large_planes_are_tiled(tmp_path):
     with tifffile.TiffFile(path) as tiff:
         assert tiff.pages[0].chunks == (512, 512)
     assert read_image(path, lazy_above=0).shape == (1100, 1300)
+
+
+@pytest.mark.parametrize("chunk", [64, 512, 700])
+def test_planes_larger_than_memory_are_written_in_rows_of_tiles(tmp_path, chunk):
+    """Few megabytes of 40 are held at a time, and no chunk is computed twice."""
+    computed = []
+
+    def rows(block_info=None):
+        (top, bottom), (left, right) = block_info[None]["array-location"]
+        computed.append(top)
+        return np.add.outer(np.arange(top, bottom, dtype="u2"), np.arange(left, right, dtype="u2"))
+
+    heights = (chunk,) * (9800 // chunk)
+    pixels = da.map_blocks(rows, chunks=(heights, (2100,)), dtype="u2", meta=np.empty((0, 0), "u2"))
+    tracemalloc.start()
+    path = write_image(Image(pixels, "YX"), tmp_path / "a.ome.tif", compression=None)
+    _, most = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert most < 16e6
+    assert sorted(computed) == list(range(0, sum(heights), chunk))
+    with tifffile.TiffFile(path) as tiff:
+        assert tiff.pages[0].chunks == (512, 512)
+        expected = np.add.outer(np.arange(sum(heights)), np.arange(2100))
+        np.testing.assert_array_equal(tiff.asarray(), expected)
+
+
+@pytest.mark.parametrize("dtype", ["u1", "?", "f2", "i8", ">u2"])
+@pytest.mark.parametrize("compression", ["zlib", None])
+def test_tiles_at_the_edges_and_of_types_that_are_converted(tmp_path, dtype, compression):
+    values = np.random.default_rng(0).integers(0, 2, (2, 1030, 1100)).astype(dtype)
+    path = write_image(Image(values, "ZYX"), tmp_path / "a.ome.tif", compression=compression)
+    np.testing.assert_array_equal(tifffile.imread(path), values.astype(float))
+    assert read_image(path).axes == "ZYX"
 
 
 def test_large_files_are_big_tiff(tmp_path, monkeypatch):

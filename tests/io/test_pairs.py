@@ -6,7 +6,7 @@ import pytest
 from napari_virtual_stain.errors import VirtualStainError
 from napari_virtual_stain.image import Image
 from napari_virtual_stain.io import pairs
-from napari_virtual_stain.io.ome_tiff import write_image
+from napari_virtual_stain.io.images import write_image
 from napari_virtual_stain.io.pairs import read_pairs
 
 RANDOM = np.random.default_rng(0)

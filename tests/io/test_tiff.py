@@ -11,7 +11,8 @@ import tifffile
 
 from napari_virtual_stain.errors import VirtualStainError, VirtualStainWarning
 from napari_virtual_stain.io import _lazy
-from napari_virtual_stain.io.tiff import image_name, read_image
+from napari_virtual_stain.io._names import image_name
+from napari_virtual_stain.io.images import read_image
 
 STACK = np.random.default_rng(0).integers(0, 4096, (5, 2, 20, 17), dtype=np.uint16)
 """Five z planes of two channels."""

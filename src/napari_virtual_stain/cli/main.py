@@ -15,7 +15,7 @@ from typing import Annotated, Any
 
 import typer
 
-from napari_virtual_stain.cli import compare, demo, models, predict, simulate, train
+from napari_virtual_stain.cli import bench, compare, demo, models, predict, simulate, train
 from napari_virtual_stain.cli.output import say
 from napari_virtual_stain.errors import VirtualStainError, VirtualStainWarning
 from napari_virtual_stain.version import __version__
@@ -34,6 +34,7 @@ app.command("compare")(compare.command)
 app.add_typer(models.app, name="models")
 app.command("simulate")(simulate.command)
 app.command("demo")(demo.command)
+app.command("bench")(bench.command)
 
 INTERRUPTED = 130
 """Exit status after Ctrl-C, as shells know it."""

@@ -1,9 +1,11 @@
-"""``vstain predict``: images and a model → predicted OME-TIFFs."""
+"""``vstain predict``: images and a model → predictions as OME-TIFF or OME-Zarr."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -17,12 +19,19 @@ from napari_virtual_stain.cli.arguments import (
     PrecisionName,
     regions,
 )
-from napari_virtual_stain.cli.output import drive, finish, say
+from napari_virtual_stain.cli.one_image import Format, OneImage
+from napari_virtual_stain.cli.output import finish, say
+from napari_virtual_stain.cli.plan_table import plan_lines
 from napari_virtual_stain.inference.options import PredictOptions, Statistic, Units
+from napari_virtual_stain.io.tiff import LAZY_ABOVE
+
+if TYPE_CHECKING:
+    from napari_virtual_stain.image import Image
+    from napari_virtual_stain.model import StainModel
 
 
 def command(
-    images: Annotated[list[Path], typer.Argument(help="TIFF or OME-TIFF files.")],
+    images: Annotated[list[Path], typer.Argument(help="TIFF or OME-TIFF files, or OME-Zarrs.")],
     model: Annotated[
         list[str],
         typer.Option(
@@ -61,7 +70,21 @@ def command(
         int | None,
         typer.Option(min=1, help="Attention looks at blocks of so many px; by default, at all."),
     ] = None,
+    tta: Annotated[
+        bool,
+        typer.Option("--tta", help="Mean and spread of eight turns and flips; 8 times slower."),
+    ] = False,
     masks: Annotated[bool, typer.Option("--masks", help="Write Otsu masks too.")] = False,
+    form: Annotated[
+        Format,
+        typer.Option(
+            "--format",
+            help="ome-zarr is written as it comes, and goes on where an earlier run was killed.",
+        ),
+    ] = "ome-tiff",
+    only_plan: Annotated[
+        bool, typer.Option("--plan", help="Say how it would be tiled, and predict nothing.")
+    ] = False,
     overwrite: Overwrite = False,
     as_json: AsJson = False,
 ) -> None:
@@ -70,10 +93,9 @@ def command(
     core = _tile(tile)
 
     from napari_virtual_stain.errors import VirtualStainError
-    from napari_virtual_stain.evaluation.mask_image import mask_image
-    from napari_virtual_stain.inference import predict_events, uncertainty_kinds
-    from napari_virtual_stain.io import check_writable, load_model, read_image, write_image
-    from napari_virtual_stain.io.tiff import image_name
+    from napari_virtual_stain.inference import uncertainty_kinds
+    from napari_virtual_stain.io import load_model, read_image
+    from napari_virtual_stain.io._names import image_name
 
     stems = [image_name(path) for path in images]
     twice = next((stem for stem in stems if stems.count(stem) > 1), None)
@@ -92,45 +114,69 @@ def command(
         tile=core,
         crop=parts,
         units=units,
-        uncertainty=bool(uncertainty_kinds(members)) if uncertainty is None else uncertainty,
+        uncertainty=bool(uncertainty_kinds(members, tta)) if uncertainty is None else uncertainty,
         statistic=statistic,
         context=context,
+        tta=tta,
     )
     kinds = ["predicted", *["uncertainty"] * options.uncertainty, *["masks"] * masks]
-    files = [
-        (path, {kind: output / f"{stem}.{kind}.ome.tif" for kind in kinds})
+    ending = "zarr" if form == "ome-zarr" else "tif"
+    jobs = [
+        OneImage(path, {kind: output / f"{stem}.{kind}.ome.{ending}" for kind in kinds}, overwrite)
         for path, stem in zip(images, stems, strict=True)
     ]
-    for _, targets in files:
-        for target in targets.values():
-            check_writable(target, overwrite)
+    read = partial(read_image, axes=axes)
+    if memory is not None:
+        # What is read at once counts as well.
+        read = partial(read, lazy_above=min(LAZY_ABOVE, int(memory * 2**30 / 16)))
+    if only_plan:
+        _say_plans([(one.path, read(one.path)) for one in jobs], members, options, form, as_json)
+        return
+    for one in jobs:
+        one.check()
     written: list[dict[str, Any]] = []
     failures: list[str] = []
-    for path, targets in files:
+    for one in jobs:
         try:
-            image = read_image(path, axes=axes)
-            result = drive(predict_events(members, image, options), path.name)
-            predicted = result.predicted
-            write_image(predicted, targets["predicted"], overwrite=overwrite)
-            if result.uncertainty is not None:
-                write_image(result.uncertainty, targets["uncertainty"], overwrite=overwrite)
-            if masks:
-                write_image(mask_image(predicted), targets["masks"], overwrite=overwrite)
+            predicted = one.predict(members, read(one.path), options)
         except VirtualStainError as error:
-            if len(files) == 1:
+            if len(jobs) == 1:
                 raise
             # The others are predicted all the same; a night is not lost for one bad file.
-            failures.append(f"{path.name}: {error}")
+            failures.append(f"{one.path.name}: {error}")
             say(f"error: {failures[-1]}")
             continue
         written.append(
-            {"image": path, **targets, "channels": predicted.channels, "shape": predicted.shape}
+            {
+                "image": one.path,
+                **one.files,
+                "channels": predicted.channels,
+                "shape": predicted.shape,
+            }
         )
     lines = [str(one[kind]) for one in written for kind in kinds]
     names = " + ".join(member.spec.name for member in members)
     finish({"model": names, "predictions": written, "failures": failures}, lines, as_json)
     if failures:
-        raise VirtualStainError(f"{len(failures)} of {len(files)} images could not be predicted.")
+        raise VirtualStainError(f"{len(failures)} of {len(jobs)} images could not be predicted.")
+
+
+def _say_plans(
+    images: Sequence[tuple[Path, Image]],
+    members: Sequence[StainModel],
+    options: PredictOptions,
+    form: Format,
+    as_json: bool,
+) -> None:
+    """Print how each image would be tiled by each model."""
+    from napari_virtual_stain.inference import describe_prediction
+
+    plans, lines = [], []
+    for path, image in images:
+        for said in describe_prediction(members, image, options, streams=form == "ome-zarr"):
+            plans.append({"image": path, **said})
+            lines += [f"{path.name}, {said['model']}", *plan_lines(said), ""]
+    finish({"plans": plans}, lines[:-1], as_json)
 
 
 def _tile(text: str) -> int | None:

@@ -12,11 +12,21 @@ References
 
 from __future__ import annotations
 
+import itertools
 import math
+from typing import Any
 
 import numpy as np
 
+from napari_virtual_stain.image import Image
+
 PERCENTILES = (0.02, 99.8)
+
+SAMPLED = {"T": (0.0, 0.5, 1.0), "Z": (0.25, 0.5, 0.75)}
+"""Where along an axis planes are looked at, as parts of its length."""
+
+SAMPLED_SIDE = 1024
+"""Side in pixels of the middle of a plane that is looked at."""
 
 Limits = tuple[float, float]
 
@@ -41,6 +51,25 @@ def display_limits(observed: np.ndarray, percentiles: tuple[float, float] = PERC
     if not low < high:
         low, high = observed.min(), observed.max()
     return (float(low), float(high)) if low < high else (float(low), float(low) + 1.0)
+
+
+def sampled_limits(channel: Image) -> Limits:
+    """Return display limits from a sample of the pixels of an image without C axis.
+
+    The sample are the middles of up to nine planes, so that a large file is not read for it.
+    Pixels that are not finite are left out; where there are no others, the limits are 0 and 1.
+    """
+    index: list[Any] = []
+    for axis, size in channel.sizes.items():
+        if axis in SAMPLED:
+            index.append(sorted({round(part * (size - 1)) for part in SAMPLED[axis]}))
+        else:
+            start = max(0, (size - SAMPLED_SIDE) // 2)
+            index.append([slice(start, start + SAMPLED_SIDE)])
+    sample = np.stack([np.asarray(channel.data[key]) for key in itertools.product(*index)])
+    if sample.dtype.kind == "f":
+        sample = sample[np.isfinite(sample)]
+    return display_limits(sample) if sample.size else (0.0, 1.0)
 
 
 def error_limits(

@@ -225,8 +225,8 @@ def _warn_of_transforms(attributes: Sequence[Mapping[str, Any]]) -> None:
     ]
     if moved:
         warnings.warn(
-            f"{', '.join(moved)}: an OME-TIFF holds no position, rotation, mirroring or shear; "
-            "those of the layer are not written.",
+            f"{', '.join(moved)}: position, rotation, mirroring and shear of a layer are not "
+            "written.",
             VirtualStainWarning,
             stacklevel=3,
         )

@@ -84,15 +84,17 @@ class Geometry:
             axis_labels=self.axis_labels[first:],
         )
 
-    def arrange(self, image: Image) -> np.ndarray:
+    def arrange(self, image: Image) -> Any:
         """Return the pixels of an image without C axis in the order of these axes.
 
-        Axes that only one of the two has must have one position.
+        Axes that only one of the two has must have one position. Those of a Dask array stay as
+        lazy as they are; others become a NumPy array.
         """
+        data = image.data if hasattr(image.data, "dask") else np.asarray(image.data)
         shared = [axis for axis in image.axes if axis in self.axes]
-        data = np.asarray(image.data).reshape([image.sizes[axis] for axis in shared])
+        data = data.squeeze(tuple(i for i, a in enumerate(image.axes) if a not in shared))
         data = data.transpose([shared.index(axis) for axis in self.axes if axis in shared])
-        return np.expand_dims(data, [i for i, a in enumerate(self.axes) if a not in shared])
+        return data[tuple(slice(None) if axis in shared else None for axis in self.axes)]
 
     def attributes(self) -> dict[str, Any]:
         """Return what a new layer of this geometry is given."""

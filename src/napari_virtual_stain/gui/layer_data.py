@@ -9,12 +9,13 @@ from __future__ import annotations
 import itertools
 import re
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
-from napari_virtual_stain.evaluation.display import Limits, display_limits
+from napari_virtual_stain.evaluation.display import Limits, sampled_limits
 from napari_virtual_stain.image import Image
+
+if TYPE_CHECKING:
+    from napari_virtual_stain.io.ome_zarr.reader import Multiscale
 
 LayerData = tuple[Any, dict[str, Any], str]
 
@@ -37,14 +38,11 @@ BELOW, ABOVE = "translucent_no_depth", "additive"
 DIMMED = 0.5
 """Opacity of transmitted light under fluorescence, which over a bright background is pale."""
 
+WHITE = "FFFFFF"
+"""Colour of a channel in a file that knows none."""
+
 SHOWN = 3
 """Number of fluorescence channels that are visible at first: the light of more adds up to white."""
-
-SAMPLED = {"T": (0.0, 0.5, 1.0), "Z": (0.25, 0.5, 0.75)}
-"""Where along an axis planes are looked at for the contrast limits, as parts of its length."""
-
-SAMPLED_SIDE = 1024
-"""Side in pixels of the middle of a plane that is looked at."""
 
 
 def layer_data(image: Image) -> list[LayerData]:
@@ -65,43 +63,50 @@ def layer_data(image: Image) -> list[LayerData]:
         unknown; axis labels are ``t``, ``z``, ``y``, ``x``. The metadata hold, under
         `METADATA`, the layer's name, its channels, provenance and voxel size as they were read.
     """
-    channels = [image.channel(position) for position in range(image.n_channels)]
-    names = [_channel_name(channel) for channel in channels]
-    if image.provenance.get(LABELS) and image.dtype.kind in "biu":
-        return [
-            (one.data, _placed(one, name), "labels")
-            for one, name in zip(channels, names, strict=True)
+    return _from_below(_layers(image))
+
+
+def multiscale_layer_data(source: Multiscale) -> list[LayerData]:
+    """Return an OME-Zarr as layer data, one layer for each channel, in place.
+
+    Parameters
+    ----------
+    source : Multiscale
+
+    Returns
+    -------
+    list of (data, attributes, type)
+        As :func:`layer_data`, with a list of arrays as `data` where there are lower resolutions.
+        Colours and contrast limits are those that the file gives; where all its colours are
+        white, no one has chosen them.
+    """
+    image = source.image
+    offset = dict(zip(image.axes, source.offset, strict=True))
+    chosen = any(color not in (None, WHITE) for color in source.colors)
+    layers = []
+    for position, (data, attributes, kind) in enumerate(_layers(image, source.windows)):
+        place = image.axes.index("C") if "C" in image.axes else None
+        levels = [
+            level if place is None else level[(slice(None),) * place + (position,)]
+            for level in source.levels
         ]
-    transmitted = [bool(TRANSMITTED.search(_words(name))) for name in names]
-    shining = itertools.count()
-    layers = [
-        (
-            one.data,
-            {
-                **_placed(one, name),
-                "colormap": colormap,
-                "blending": BELOW if below else ABOVE,
-                "contrast_limits": contrast_limits(one),
-                "visible": below or next(shining) < SHOWN,
-                # A narrow image is not one in colour.
-                "rgb": False,
-            },
-            "image",
-        )
-        for one, name, colormap, below in zip(
-            channels, names, colormaps(names), transmitted, strict=True
-        )
-    ]
-    order = sorted(range(len(layers)), key=lambda position: not transmitted[position])
-    return dimmed([layers[position] for position in order])
+        attributes["translate"] = tuple(offset[axis] for axis in image.axes if axis != "C")
+        if kind == "image":
+            color = source.colors[position]
+            if chosen and color is not None:
+                attributes["colormap"] = "gray" if color == WHITE else f"#{color}"
+        if len(levels) > 1:
+            data, attributes["multiscale"] = levels, True
+        layers.append((data, attributes, kind))
+    return _from_below(layers)
 
 
 def dimmed(layers: Sequence[LayerData]) -> list[LayerData]:
     """Return image layers with the transmitted light dimmed, if any fluorescence shines over it."""
-    both = {BELOW, ABOVE} <= {attributes["blending"] for _, attributes, _ in layers}
+    both = {BELOW, ABOVE} <= {attributes.get("blending") for _, attributes, _ in layers}
     return [
         (data, {**attributes, "opacity": DIMMED}, kind)
-        if both and attributes["blending"] == BELOW
+        if both and attributes.get("blending") == BELOW
         else (data, attributes, kind)
         for data, attributes, kind in layers
     ]
@@ -131,22 +136,45 @@ def colormaps(names: Sequence[str]) -> list[str]:
     return found
 
 
-def contrast_limits(channel: Image) -> Limits:
-    """Return display limits from a sample of the pixels of an image without C axis.
+def _layers(image: Image, windows: Sequence[Limits | None] = ()) -> list[LayerData]:
+    """Return the layers in the order of the channels; `windows` are the limits that are known."""
+    channels = [image.channel(position) for position in range(image.n_channels)]
+    names = [_channel_name(channel) for channel in channels]
+    if image.provenance.get(LABELS) and image.dtype.kind in "biu":
+        return [
+            (one.data, _placed(one, name), "labels")
+            for one, name in zip(channels, names, strict=True)
+        ]
+    transmitted = [bool(TRANSMITTED.search(_words(name))) for name in names]
+    shining = itertools.count()
+    return [
+        (
+            one.data,
+            {
+                **_placed(one, name),
+                "colormap": colormap,
+                "blending": BELOW if below else ABOVE,
+                "contrast_limits": limits or sampled_limits(one),
+                "visible": below or next(shining) < SHOWN,
+                # A narrow image is not one in colour.
+                "rgb": False,
+            },
+            "image",
+        )
+        for one, name, colormap, below, limits in zip(
+            channels,
+            names,
+            colormaps(names),
+            transmitted,
+            windows or (None,) * len(channels),
+            strict=True,
+        )
+    ]
 
-    The sample are the middles of up to nine planes, so that a large file is not read for it.
-    """
-    index: list[Any] = []
-    for axis, size in channel.sizes.items():
-        if axis in SAMPLED:
-            index.append(sorted({round(part * (size - 1)) for part in SAMPLED[axis]}))
-        else:
-            start = max(0, (size - SAMPLED_SIDE) // 2)
-            index.append([slice(start, start + SAMPLED_SIDE)])
-    sample = np.stack([np.asarray(channel.data[key]) for key in itertools.product(*index)])
-    if sample.dtype.kind == "f":
-        sample = sample[np.isfinite(sample)]
-    return display_limits(sample) if sample.size else (0.0, 1.0)
+
+def _from_below(layers: Sequence[LayerData]) -> list[LayerData]:
+    """Return layers with the transmitted light first, dimmed if fluorescence shines over it."""
+    return dimmed(sorted(layers, key=lambda layer: layer[1].get("blending") != BELOW))
 
 
 def _placed(channel: Image, name: str) -> dict[str, Any]:

@@ -30,7 +30,9 @@ from napari_virtual_stain.gui.predict.conversion import (
 from napari_virtual_stain.gui.predict.form import Form, Readiness, Verdict, judge
 from napari_virtual_stain.gui.predict.model_picker import ModelPicker
 from napari_virtual_stain.gui.predict.offers import look_at
+from napari_virtual_stain.gui.predict.on_disk import Files, suggested_folder
 from napari_virtual_stain.gui.predict.output_options import OutputOptions
+from napari_virtual_stain.gui.predict.replacing import Replacing
 from napari_virtual_stain.gui.predict.show import show_outcome
 from napari_virtual_stain.gui.predict.state import Run, Stage
 from napari_virtual_stain.gui.predict.work import Outcome, predict_request
@@ -71,6 +73,9 @@ class PredictDock(QWidget):  # type: ignore[misc]
         self._axes: dict[Layer, str] = {}
         self._verdict = Verdict(Readiness.EMPTY, "")
         self._run = Run()
+        self._replaceable: tuple[Path, ...] = ()
+        self._files: Files | None = None
+        self._replacing: Replacing | None = None
         self._running: list[Job] = []
         self._adding: _Adding | None = None
 
@@ -91,6 +96,7 @@ class PredictDock(QWidget):  # type: ignore[misc]
         self.advanced.changed.connect(self.refresh)
         self.controls.predict_pressed.connect(self.predict)
         self.controls.cancel_pressed.connect(self.cancel)
+        self.controls.replace_ticked.connect(self._on_replace)
         self._follow(napari_viewer)
         self.refresh()
 
@@ -130,6 +136,7 @@ class PredictDock(QWidget):  # type: ignore[misc]
         request = self._verdict.request
         if request is None or self._run.is_on:
             return
+        self._files = request.files
         self._start(partial(predict_request, request), TITLE, self._on_result)
 
     def cancel(self) -> None:
@@ -147,8 +154,10 @@ class PredictDock(QWidget):  # type: ignore[misc]
         entry = self.model.entry()
         self._take_model(entry.spec if entry is not None else None)
         self.rows.offer(look_at(layers, self._axes), self._viewer.layers.selection.active)
-        self.outputs.allow_errors(any(row.pick().layer is not None for row in self.rows.observed))
+        self._suit_options()
         verdict = judge(self._form(), layers)
+        observes = any(row.pick().layer is not None for row in self.rows.observed)
+        self.outputs.allow_errors(observes, verdict.compares)
         if verdict != self._verdict and not self._run.is_on:
             # What was said of the last prediction is not said of what is chosen now.
             self._run = Run()
@@ -230,8 +239,15 @@ class PredictDock(QWidget):  # type: ignore[misc]
     def _take_model(self, spec: ModelSpec | None) -> None:
         if spec != self._spec:
             self._spec = spec
-            self.outputs.allow_uncertainty(spec is not None and bool(spec.uncertainties))
             self.rows.take_model(spec)
+
+    def _suit_options(self) -> None:
+        """Offer the options that the model and the image have."""
+        spec = self._spec
+        unsure = spec is not None and (bool(spec.uncertainties) or self.advanced.wants_tta())
+        self.outputs.allow_uncertainty(unsure)
+        first = self.rows.inputs[0].pick().layer if self.rows.inputs else None
+        self.advanced.result.suggest(suggested_folder(first))
 
     def _form(self) -> Form:
         return Form(
@@ -244,9 +260,13 @@ class PredictDock(QWidget):  # type: ignore[misc]
             masks=self.outputs.wants_masks(),
             match=self.outputs.chosen_match(),
             device=self.advanced.chosen_device(),
+            precision=self.advanced.chosen_precision(),
             memory=self.advanced.chosen_memory(),
             tile=self.advanced.chosen_tile(),
             units=self.advanced.chosen_units(),
+            tta=self.advanced.wants_tta(),
+            folder=self.advanced.chosen_folder(),
+            replaceable=self._replaceable,
         )
 
     def _show(self) -> None:
@@ -258,9 +278,16 @@ class PredictDock(QWidget):  # type: ignore[misc]
         self._axes[layer] = axes
         self.refresh()
 
+    def _on_replace(self, ticked: bool) -> None:
+        # What is agreed to holds for these files, and not for those of another image.
+        self._replaceable = self._verdict.existing if ticked else ()
+        self.refresh()
+
     def _on_event(self, event: Event) -> None:
         if isinstance(event, Progress):
             self.controls.show_progress(event)
+            if event.stage == "Writing" and self._files is not None and self._files.replace:
+                self._replacing = Replacing(self._viewer, self._files)
         elif isinstance(event, Notice):
             self._run = self._run.with_notice(event)
             self._show()
@@ -285,37 +312,27 @@ class PredictDock(QWidget):  # type: ignore[misc]
         try:
             next(self._adding.steps)
         except StopIteration as end:
-            said = (*self._run.lines, *self._removed(outcome), *_left(end.value))
-            self._stop(state.finished(outcome, said))
+            said = [Line(Tone.WARNING, text) for text in end.value]
+            self._stop(state.finished(outcome, (*self._run.lines, *said)))
         except Exception as error:  # a bug, which must not leave the dock running for ever
             self._stop(state.failed(report(error)))
         else:
             self._next.start()
 
-    def _removed(self, outcome: Outcome) -> list[Line]:
-        there = list(self._viewer.layers)
-        return [
-            Line(Tone.WARNING, f"{layer.name} was removed meanwhile; the prediction was added.")
-            for layer in outcome.request.input_layers
-            if layer not in there
-        ]
-
     def _on_error(self, error: Exception) -> None:
         self._stop(state.failed(report(error)))
 
     def _on_aborted(self) -> None:
-        self._stop(state.cancelled())
+        files = self._files
+        self._stop(state.cancelled(goes_on=files is not None and files.is_unfinished))
 
     def _stop(self, run: Run) -> None:
         self._running.clear()
-        self._adding, self._run = None, Run()
+        gone = self._replacing.end() if self._replacing is not None else []
+        text = "{} was removed, because its file was replaced."
+        lines = (Line(Tone.WARNING, text.format(name)) for name in gone)
+        self._adding, self._files, self._replacing, self._replaceable = None, None, None, ()
+        self._run = Run()
         self.refresh()
-        self._run = run
+        self._run = Run(run.stage, (*run.lines, *lines))
         self._show()
-
-
-def _left(names: list[str]) -> list[Line]:
-    if not names:
-        return []
-    text = f"{len(names)} maps or masks of an earlier prediction were left as they were."
-    return [Line(Tone.WARNING, f"{text} Tick them to renew them.")]

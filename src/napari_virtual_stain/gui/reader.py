@@ -1,9 +1,10 @@
-"""Files that napari opens through us: OME-TIFF as layers, a model in the dock."""
+"""Files that napari opens through us: OME-TIFF and OME-Zarr as layers, a model in the dock."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 from napari_virtual_stain.errors import VirtualStainError
@@ -19,6 +20,19 @@ NO_LAYERS: list[Any] = [(None,)]
 def get_image_reader(path: Paths) -> Reader | None:
     """Return the reader of OME-TIFF files, or None if one of the paths is none."""
     return read_images if _all_end_with(path, (".ome.tif", ".ome.tiff")) else None
+
+
+def get_zarr_reader(path: Paths) -> Reader | None:
+    """Return the reader of OME-Zarr folders, or None if one of the paths is none.
+
+    A Zarr of another kind is left to other plugins. A plate or the like is taken, so that what to
+    open in its place is said.
+    """
+    from napari_virtual_stain.io.ome_zarr.attributes import is_ome_zarr
+
+    # Not only those of the name: a field of a plate is a folder inside of it.
+    taken = _all_end_with(path, ("",)) and all(is_ome_zarr(Path(one)) for one in _listed(path))
+    return read_zarrs if taken else None
 
 
 def get_model_reader(path: Paths) -> Callable[[Paths], list[Any]] | None:
@@ -40,6 +54,24 @@ def read_images(path: Paths) -> list[LayerData]:
 
     with errors_shown(), warnings_shown():
         return [layer for one in _listed(path) for layer in layer_data(read_image(one))]
+
+
+def read_zarrs(path: Paths) -> list[LayerData]:
+    """Return the multiscale layers of OME-Zarr images, one for each channel of each.
+
+    Raises
+    ------
+    VirtualStainError
+        If one cannot be read, or is a plate or the like, of which an image has to be chosen.
+    """
+    from napari_virtual_stain.gui.layer_data import multiscale_layer_data
+    from napari_virtual_stain.gui.notifications import errors_shown, warnings_shown
+    from napari_virtual_stain.io.ome_zarr.reader import read_multiscale
+
+    with errors_shown(), warnings_shown():
+        return [
+            layer for one in _listed(path) for layer in multiscale_layer_data(read_multiscale(one))
+        ]
 
 
 def open_model(path: Paths) -> list[Any]:

@@ -6,16 +6,17 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import Any, Literal
 
 import napari.layers
+import numpy as np
 from napari.utils.colormaps import Colormap, DirectLabelColormap
 
 from napari_virtual_stain.evaluation import Comparison
-from napari_virtual_stain.evaluation.display import display_limits
+from napari_virtual_stain.evaluation.display import display_limits, sampled_limits
 from napari_virtual_stain.evaluation.errors import ERROR_TITLES
 from napari_virtual_stain.gui import result_identity
 from napari_virtual_stain.gui.layer_data import LABELS
 from napari_virtual_stain.gui.layers import Layer
 from napari_virtual_stain.gui.result_identity import Key
-from napari_virtual_stain.gui.result_layers import in_reading_order, place_of, show
+from napari_virtual_stain.gui.result_layers import Stored, in_reading_order, place_of, show
 from napari_virtual_stain.image import Image
 
 Kind = Literal["errors", "masks"]
@@ -74,13 +75,12 @@ def add_comparison(
         largest = max(-low, high)
         signed = kind != "absolute_error"
         place, channel = place_of(predicted), comparison.errors[kind].channel(name)
-        pixels = place.arrange(channel)
         return show(
             viewer,
             result_identity.derived_key(kind, predicted, observed),
             place,
-            channel,
-            lambda attributes: napari.layers.Image(
+            [channel],
+            lambda pixels, attributes: napari.layers.Image(
                 pixels,
                 name=f"{name} {ERROR_TITLES[kind]}",
                 colormap=SIGNED_ERROR if signed else ABSOLUTE_ERROR,
@@ -110,7 +110,10 @@ def add_comparison(
 
 
 def add_uncertainty(
-    viewer: Any, uncertainty: Image, predicted_layers: Mapping[str, Layer]
+    viewer: Any,
+    uncertainty: Image,
+    predicted_layers: Mapping[str, Layer],
+    stored: Stored | None = None,
 ) -> list[Layer]:
     """Add uncertainty maps of predictions to a viewer, hidden, above everything else.
 
@@ -121,28 +124,30 @@ def add_uncertainty(
         As ``predict`` gives it: channels such as ``DAPI σ`` and ``DAPI entropy``.
     predicted_layers : mapping of str to layer
         The predicted layers by output.
+    stored : Stored, optional
+        Where the uncertainty is, if it is not in memory.
     """
 
     def add(name: str) -> Layer:
         output, kind = name.rsplit(" ", 1)
-        predicted, channel = predicted_layers[output], uncertainty.channel(name)
-        place = place_of(predicted)
-        pixels = place.arrange(channel)
+        predicted = predicted_layers[output]
+        levels = [level.channel(name) for level in (uncertainty, *(stored.lower if stored else ()))]
         return show(
             viewer,
             result_identity.derived_key(f"uncertainty {kind}", predicted),
-            place,
-            channel,
-            lambda attributes: napari.layers.Image(
+            place_of(predicted),
+            levels,
+            lambda pixels, attributes: napari.layers.Image(
                 pixels,
                 name=f"{output} uncertainty ({kind})",
                 colormap=UNCERTAINTY,
                 blending="translucent_no_depth",
-                contrast_limits=(0.0, 1.0 if kind == "entropy" else display_limits(pixels)[1]),
+                contrast_limits=(0.0, 1.0 if kind == "entropy" else _brightest(levels[-1])),
                 rgb=False,
                 visible=False,
                 **attributes,
             ),
+            stored.path if stored else None,
         )
 
     return in_reading_order(list(uncertainty.channels), add)
@@ -175,10 +180,10 @@ def _show_mask(
 ) -> Layer:
     place = place_of(predicted)
 
-    def make(attributes: dict[str, Any]) -> Layer:
+    def make(pixels: Any, attributes: dict[str, Any]) -> Layer:
         colors = {None: "transparent", 0: "transparent", 1: MASK_COLORS[which]}
         layer = napari.layers.Labels(
-            place.arrange(mask),
+            pixels,
             name=f"{name} {which} mask",
             colormap=DirectLabelColormap(color_dict=colors),
             opacity=1.0,
@@ -189,4 +194,10 @@ def _show_mask(
         return layer
 
     labelled = mask.replace(provenance={**mask.provenance, LABELS: True})
-    return show(viewer, key, place, labelled, make)
+    return show(viewer, key, place, [labelled], make)
+
+
+def _brightest(channel: Image) -> float:
+    """Return what is shown white; of a lazy image, not all of which is to be read, by a sample."""
+    in_memory = isinstance(channel.data, np.ndarray)
+    return (display_limits(channel.data) if in_memory else sampled_limits(channel))[1]

@@ -13,7 +13,7 @@ from napari_virtual_stain.gui import result_identity
 from napari_virtual_stain.gui.geometry import Geometry
 from napari_virtual_stain.gui.layer_data import METADATA, colormaps
 from napari_virtual_stain.gui.layers import Layer, read_layer
-from napari_virtual_stain.gui.result_layers import in_reading_order, show
+from napari_virtual_stain.gui.result_layers import Stored, in_reading_order, show
 from napari_virtual_stain.image import Image
 from napari_virtual_stain.model import ModelSpec
 
@@ -26,6 +26,7 @@ def add_prediction(
     *,
     geometry: Geometry | None = None,
     limits: Mapping[str, Limits] | None = None,
+    stored: Stored | None = None,
 ) -> list[Layer]:
     """Add a prediction to a viewer, one layer for each output, above everything else.
 
@@ -44,7 +45,10 @@ def add_prediction(
     geometry : Geometry, optional
         That of the first input, if not as its labels say or as it is now.
     limits : mapping of str to (low, high), optional
-        Contrast limits by output; by default percentiles of the prediction.
+        Contrast limits by output; by default percentiles of the prediction, all of which is
+        read for them.
+    stored : Stored, optional
+        Where the prediction is, if it is not in memory.
 
     Returns
     -------
@@ -66,22 +70,22 @@ def add_prediction(
     lowest = names[-1] if are_new else ""
 
     def add(output: str) -> Layer:
-        channel = predicted.channel(output)
-        pixels = place.arrange(channel)
+        levels = [level.channel(output) for level in (predicted, *(stored.lower if stored else ()))]
         return show(
             viewer,
             keys[output],
             place,
-            channel,
-            lambda attributes: napari.layers.Image(
+            levels,
+            lambda pixels, attributes: napari.layers.Image(
                 pixels,
-                name=_predicted_name(channel, output),
+                name=_predicted_name(levels[0], output),
                 colormap=chosen[output],
                 blending="translucent_no_depth" if output == lowest else "additive",
-                contrast_limits=given.get(output) or display_limits(pixels),
+                contrast_limits=given.get(output) or display_limits(levels[-1].numpy()),
                 rgb=False,
                 **attributes,
             ),
+            stored.path if stored else None,
         )
 
     return in_reading_order(names, add)

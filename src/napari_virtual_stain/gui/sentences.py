@@ -35,3 +35,9 @@ def sentence(text: str) -> str:
 def joined(items: list[str]) -> str:
     """Return items as in a sentence: ``a, b and c``."""
     return " and ".join([", ".join(items[:-1]), items[-1]]) if len(items) > 1 else "".join(items)
+
+
+def shortened(name: str, most: int = 38) -> str:
+    """Return a name without its middle where it is too long for a line: ``a very … name.tif``."""
+    half = (most - 1) // 2
+    return name if len(name) <= most else f"{name[: most - 1 - half]}…{name[-half:]}"

@@ -1,4 +1,7 @@
-"""Layers that napari saves through us: OME-TIFF with voxel size, channel names and provenance."""
+"""Layers that napari saves through us, with voxel size, channel names and provenance.
+
+They become OME-TIFF or OME-Zarr, as the name of the file says.
+"""
 
 from __future__ import annotations
 
@@ -14,15 +17,16 @@ Layers = Sequence[tuple[Any, Mapping[str, Any], str]]
 
 
 def write_images(path: str | os.PathLike[str], layers: Layers) -> list[str]:
-    """Write image layers as one OME-TIFF, one channel for each layer, in their order.
+    """Write image layers as one OME-TIFF or OME-Zarr, one channel for each, in their order.
 
     Parameters
     ----------
     path : path-like
-        ``.ome.tif`` is put behind a name that is not one of a TIFF. An existing file is replaced
-        (napari has asked whether it may be) when the new one is complete.
+        ``.ome.tif`` is put behind a name that is neither one of a TIFF nor of a Zarr. An existing
+        file is replaced (napari has asked whether it may be) when the new one is complete; of
+        folders, only an OME-Zarr is.
     layers : sequence of (data, attributes, type)
-        Layers of one size that lie on top of each other. Lazy ones are written plane by plane.
+        Layers of one size that lie on top of each other. Lazy ones are written part by part.
 
     Returns
     -------
@@ -39,7 +43,7 @@ def write_images(path: str | os.PathLike[str], layers: Layers) -> list[str]:
 
 
 def write_labels(path: str | os.PathLike[str], layers: Layers) -> list[str]:
-    """Write labels layers as one OME-TIFF of integers, which is read as labels again.
+    """Write labels layers as one OME-TIFF or OME-Zarr, which is read as labels again.
 
     Parameters, result and errors are those of :func:`write_images`.
     """
@@ -53,11 +57,11 @@ def _write(
     from napari_virtual_stain.gui.notifications import warnings_shown
     from napari_virtual_stain.gui.sentences import sentence
     from napari_virtual_stain.io import write_image
-    from napari_virtual_stain.io.tiff import image_name
+    from napari_virtual_stain.io._names import image_name
 
     path = Path(path)
     # With another suffix it is no longer the file about which napari's dialog has asked.
-    asked = path.suffix.casefold() in (".tif", ".tiff")
+    asked = path.suffix.casefold() in (".tif", ".tiff", ".zarr")
     if not asked:
         path = path.with_name(f"{path.name}.ome.tif")
     contents = [(data, attributes) for data, attributes, _ in layers]

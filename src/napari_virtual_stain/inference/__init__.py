@@ -12,6 +12,7 @@ from napari_virtual_stain.inference.options import (
     Statistic,
     Units,
 )
+from napari_virtual_stain.inference.plan_description import describe_prediction, result_bytes
 from napari_virtual_stain.inference.prediction import Prediction, predict, predict_events
 
 __all__ = [
@@ -22,8 +23,10 @@ __all__ = [
     "Prediction",
     "Statistic",
     "Units",
+    "describe_prediction",
     "fit",
     "predict",
     "predict_events",
+    "result_bytes",
     "uncertainty_kinds",
 ]

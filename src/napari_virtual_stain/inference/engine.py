@@ -1,42 +1,65 @@
-"""The engine runs a network over a frame, whole, in tiles or in windows.
+"""The engine: a network made ready for one device, and how much it computes at a time.
 
-It works on a private copy of the network: memory layout, device and what global operators are
-given are changed there and nowhere else. Raw channels are read on the device by the network's
-head, so that what leaves it are predictions and uncertainty maps only.
+It works on a private copy of the network, in which what can be folded is folded; the layout, the
+device and what global operators are given are changed there and nowhere else. Raw channels are read
+on the device by the network's head, so that what leaves it are predictions and uncertainty maps.
 """
 
 from __future__ import annotations
 
-import copy
 import math
 import time
-from collections.abc import Generator, Sequence
-from functools import partial
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import contextmanager
+from functools import cached_property, partial
 from typing import Any
 
 import numpy as np
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from napari_virtual_stain.errors import VirtualStainError
-from napari_virtual_stain.events import raise_if_stopped
-from napari_virtual_stain.inference.devices import autocast, release_memory, usable_memory
-from napari_virtual_stain.inference.global_sums import gather, give, global_operators
-from napari_virtual_stain.inference.memory import bytes_per_voxel
+from napari_virtual_stain.events import Notice, raise_if_stopped
+from napari_virtual_stain.inference.devices import (
+    autocast,
+    is_out_of_memory,
+    release_memory,
+    usable_memory,
+)
+from napari_virtual_stain.inference.dihedral import Turn, turns_for
+from napari_virtual_stain.inference.frames import RawReader
+from napari_virtual_stain.inference.memory import Need, estimated_need, measure_need
 from napari_virtual_stain.inference.options import Precision, Statistic
-from napari_virtual_stain.inference.padding import Read, padded_size, read_padded
-from napari_virtual_stain.inference.plan import Tile, TilePlan, TooLittleMemory, plan
+from napari_virtual_stain.inference.padding import Read, padded_size
+from napari_virtual_stain.inference.plan import Tile, TilePlan, TooLittleMemory, plan, split
+from napari_virtual_stain.inference.precision_choice import PrecisionChoice, choose_precision
+from napari_virtual_stain.inference.remembered import machine_key, recall, remember
+from napari_virtual_stain.inference.sinks import ArraySink, Sink
+from napari_virtual_stain.inference.spread import Spread
+from napari_virtual_stain.inference.tiles import SMALLER_PARTS, FrameSource, TileRun
+from napari_virtual_stain.inference.transfer import TILES_AHEAD, Transfers, normalized
+from napari_virtual_stain.inference.tuned import tuned
+from napari_virtual_stain.inference.units import SIGMA
 from napari_virtual_stain.inference.windows import WindowPlan, run_windows
 from napari_virtual_stain.networks import Geometry, GlobalOperator, Head
+from napari_virtual_stain.networks.attention import Gathered
 
 Plan = TilePlan | WindowPlan
 
 SECONDS_PER_FORWARD = 2.0
-"""So long may one forward take: progress moves, and the whole image stays in one piece."""
+"""So long may one forward take, where smaller tiles cost little: progress moves."""
 
-PROBE_VOXELS = 2**16
+PROBE_VOXELS = 2**16, 2**18
+"""Sizes of the inputs on which time and memory of a forward are measured."""
+
 WINDOWS_AT_ONCE = {"cpu": 1, "cuda": 8, "mps": 8}
 """On the CPU, windows side by side are no faster than one after the other."""
+
+CACHE_SHARE = 0.5
+"""Of the memory of a forward, at most so much stays with a tile that waits at a global operator."""
+
+WORTH_CHOOSING = 8
+"""A precision is chosen for work that is so many times larger than the probe that it takes."""
 
 _CHANNELS_LAST: dict[int, Any] = {4: torch.channels_last, 5: torch.channels_last_3d}
 
@@ -52,12 +75,21 @@ class Engine:
         Its input channels.
     device : torch.device
     precision : {"auto", "fp32", "bf16", "fp16"}
+        ``auto`` is fp32 until :meth:`choose_precision` was asked.
     memory : float, optional
-        GiB that it may use; by default a share of what is free.
+        GiB that it may use, the network included; by default a share of what is free.
     statistic : {"mean", "median"}
         Of the distribution over classes.
     context : int, optional
         Global operators look at blocks of so many voxels along each axis; by default at everything.
+    tta : bool
+        Test-time augmentation: the mean over the eight turns and flips in Y and X, whose spread is
+        an uncertainty map.
+
+    Attributes
+    ----------
+    reserved : int
+        Bytes of the memory that something else takes while it runs.
     """
 
     def __init__(
@@ -70,33 +102,44 @@ class Engine:
         *,
         statistic: Statistic = "mean",
         context: int | None = None,
+        tta: bool = False,
     ) -> None:
         self.geometry: Geometry = network.geometry  # type: ignore[assignment]
         self.head: Head = network.head  # type: ignore[assignment]
         self.device, self.precision = device, precision
         self.in_channels = in_channels
         self.statistic, self.context = statistic, context
+        window = self.geometry.window
+        turns = turns_for(window.input if window else None)
+        self.turns: tuple[Turn, ...] = turns if tta else turns[:1]
         self.ndim = len(self.geometry.stride)
-        self.network = copy.deepcopy(network).eval().to(device)
-        for parameter in self.network.parameters():
-            # One by one: behind a projection, layers have fewer axes than before it.
-            if parameter.ndim in _CHANNELS_LAST:
-                layout = _CHANNELS_LAST[parameter.ndim]
-                parameter.data = parameter.data.contiguous(memory_format=layout)
+        self._original = network
+        self.network = tuned(network, device)
         for module in self.network.modules():
             if not list(module.children()):
                 module.register_forward_pre_hook(_stop_between_layers)
-        self.memory = usable_memory(device) if memory is None else int(memory * 2**30)
-        self._voxels_per_second: float | None = None
-        self._voxel_bytes: dict[tuple[int, ...], int] = {}
+        self.transfers = Transfers(device)
+        if memory is None:
+            self.memory = usable_memory(device)
+        else:
+            # The copy here, and on the CPU the model that it was made of.
+            copies = 2 if device.type == "cpu" else 1
+            weights = sum(t.numel() * t.element_size() for t in network.state_dict().values())
+            self.memory = int(memory * 2**30) - copies * weights
+        self.reserved = 0
+        self._largest: int | None = None
+        self._needs: dict[tuple[Any, ...], Need] = {}
+        self._speeds: dict[tuple[Any, ...], float] = {}
 
-    def check_memory(self, values: int, what: str) -> None:
-        """Raise a VirtualStainError if so many float32 values exceed the memory."""
-        if 4 * values > self.memory:
-            raise VirtualStainError(
-                f"the memory is too small: the {what} image needs {4 * values / 2**30:.2g} GiB and "
-                f"{self.memory / 2**30:.2g} GiB may be used; crop the image, or allow more memory."
-            )
+    @property
+    def available(self) -> int:
+        """Bytes that a forward may take."""
+        return max(self.memory - self.reserved, 0)
+
+    @cached_property
+    def key(self) -> str:
+        """What measurements are remembered by: the weights and the machine."""
+        return machine_key(self._original, self.device)
 
     def plan(self, sizes: tuple[int, ...], tile: int | None = None) -> Plan:
         """Return how frames are tiled, or covered by windows.
@@ -113,53 +156,92 @@ class Engine:
         VirtualStainError
             If the smallest exact tile, or one window, does not fit into the memory.
         """
-        fitting = self.memory // self.voxel_bytes(sizes)
-        window = self.geometry.window
-        if window is not None:
-            if math.prod(window.input) > fitting:
-                raise self._too_little("one window", math.prod(window.input), sizes)
-            batch = min(fitting // math.prod(window.input), WINDOWS_AT_ONCE[self.device.type])
-            return WindowPlan(sizes, window, batch)
         padded = self._padded(sizes)
+        window = self.geometry.window
+        need = self.need(sizes, math.prod(window.input if window else padded))
+        if window is not None:
+            fitting = need.voxels(self.available) // math.prod(window.input)
+            if not fitting:
+                raise self.too_little("one window", need.bytes(math.prod(window.input)))
+            batch = min(fitting, WINDOWS_AT_ONCE[self.device.type])
+            return WindowPlan(sizes, window, batch)
         tiled = partial(
             plan,
             padded,
             self.geometry.stride,
             self.geometry.halo,
-            max_voxels=fitting,
+            max_voxels=self._fitting(need),
             core=tile,
             block=self._block(padded),
             whole_z=self.geometry.projects,
         )
         try:
-            if tile is not None or math.prod(padded) <= PROBE_VOXELS:
+            if tile is not None or math.prod(padded) <= PROBE_VOXELS[0]:
                 return tiled()
-            if len(global_operators(self.network)) > 1:
-                # Tiles take a pass for each of them: 2.4 forwards for the denoising GVTNet,
-                # 3.7 for the projecting one. What fits into memory is therefore not tiled.
+            preferred = int(self._speed(sizes) * SECONDS_PER_FORWARD)
+            if self._passes_again(padded, need, preferred):
                 cheapest = tiled()
                 if cheapest.is_whole:
                     return cheapest
-            return tiled(preferred_voxels=int(self._speed(padded) * SECONDS_PER_FORWARD))
+            return tiled(preferred_voxels=preferred)
         except TooLittleMemory as error:
             what = "the smallest part that can be computed exactly"
-            raise self._too_little(what, error.needed, sizes) from None
+            raise self.too_little(what, need.bytes(error.needed)) from None
 
-    def allow_half_of(self, plan: Plan) -> None:
-        """After running out of memory with a plan: allow half of what a step of it was given."""
-        release_memory(self.device)
-        self.memory = plan.voxels // 2 * self.voxel_bytes(plan.size)
+    def choose_precision(self, read: Read, sizes: tuple[int, ...]) -> PrecisionChoice | None:
+        """Take the fastest precision whose result stays near that of fp32, for ``auto``.
+
+        It is measured once for each network and machine, in the middle of the frame that
+        is read.
+
+        Returns
+        -------
+        PrecisionChoice or None
+            None where there is nothing to choose.
+        """
+        if self.precision != "auto":
+            return None
+        shape = self._grown(sizes, PROBE_VOXELS[1])
+        middle = [max(n - m, 0) // 2 for n, m in zip(sizes, shape, strict=True)]
+        region = tuple(
+            slice(first, min(first + m, n))
+            for first, m, n in zip(middle, shape, sizes, strict=True)
+        )
+        values = read(region)
+        values = np.pad(
+            values,
+            [(0, 0), *((0, m - n) for m, n in zip(shape, values.shape[1:], strict=True))],
+            mode="edge",
+        )
+
+        def compute(precision: str) -> np.ndarray:
+            self.precision = precision  # type: ignore[assignment]
+            return self.forward(values[None], 1)
+
+        try:
+            choice = choose_precision(compute, self.device, f"{self.key}-{shape}")
+        finally:
+            self.precision = "auto"
+        self.precision = choice.precision
+        return choice
 
     def steps(self, plan: Plan) -> int:
-        """Return how often :meth:`run` yields for a frame."""
+        """Return how often :meth:`run` yields None for a frame."""
         if isinstance(plan, WindowPlan):
             return plan.steps
-        return plan.count * (1 + len(self._operators(plan)))
+        return plan.count * (1 + len(self.operators(plan)) * len(self.turns))
 
     def run(
-        self, read: Read, sizes: tuple[int, ...], plan: Plan, out: np.ndarray
-    ) -> Generator[None, None, None]:
-        """Predict a frame; yields after each step of :meth:`steps`.
+        self,
+        read: Read,
+        sizes: tuple[int, ...],
+        plan: Plan,
+        out: np.ndarray | Sink,
+        *,
+        ahead: bool = False,
+        raw: RawReader | None = None,
+    ) -> Generator[Notice | None, None, None]:
+        """Predict a frame; yields None after each of :meth:`steps`, and what has to be said.
 
         Parameters
         ----------
@@ -168,31 +250,27 @@ class Engine:
         sizes : tuple of int
             Sizes of the frame.
         plan : TilePlan or WindowPlan
-        out : ndarray of float32, shape (channels, *sizes), without Z where the network projects
+        out : ndarray of float32 or Sink, shape (channels, *sizes), without Z where it is projected
             Receives the predictions and, as far as it has channels for them, the
             uncertainty maps, in the network's own units.
+        ahead : bool
+            Whether tiles are read ahead; on a GPU they always are.
+        raw : RawReader, optional
+            The grey values of the frame, for devices that normalize them themselves.
         """
+        sink = ArraySink(out) if isinstance(out, np.ndarray) else out
         if isinstance(plan, WindowPlan):
-            yield from run_windows(lambda v: self.forward(v, out.shape[0]), read, plan, out)
+            halved: list[int] = []
+            forward = partial(self._forward_in_halves, channels=sink.channels, halved=halved)
+            for _ in run_windows(forward, read, plan, sink):
+                if halved:
+                    halved.clear()
+                    yield SMALLER_PARTS
+                yield None
             return
-        operators = self._operators(plan)
-        try:
-            for block in plan.blocks():
-                for operator in operators:
-                    gathered = None
-                    for tile in block:
-                        raise_if_stopped()
-                        part = self._gather(operator, read, tile, sizes, plan)
-                        gathered = part if gathered is None else gathered + part
-                        yield
-                    give([operator], gathered)
-                for tile in block:
-                    raise_if_stopped()
-                    values = read_padded(read, tile.read, sizes, plan.size)
-                    _keep_core(self.forward(values[None], out.shape[0])[0], tile, sizes, out)
-                    yield
-        finally:
-            give(operators, None)
+        on_gpu = self.device.type == "cuda"
+        source = FrameSource(read, raw if on_gpu else None, TILES_AHEAD if ahead or on_gpu else 0)
+        yield from TileRun(self, source, sizes, plan, sink).run()
 
     def forward(self, values: np.ndarray, channels: int) -> np.ndarray:
         """Predict tiles or windows.
@@ -208,23 +286,212 @@ class Engine:
         -------
         ndarray of float32, shape (B, channels, *output sizes)
         """
-        with torch.inference_mode():
-            with autocast(self.device, self.precision):
-                raw = self.network(self._tensor(values))
-            outputs = raw.shape[1] // self.head.raw_channels(1)
-            maps = self.head.read(raw, self.statistic, uncertainty=channels > outputs)[:, :channels]
-            result: np.ndarray = maps.cpu().numpy()
-        return result
+        tensor = self.on_device(self.transfers.stage(values))
+        maps = self.combined(
+            lambda turn, _: self.network(turn.apply(tensor)),
+            [(turn, []) for turn in self.turns],
+            channels,
+        )
+        return self.transfers.down(maps)()
 
-    def voxel_bytes(self, sizes: tuple[int, ...]) -> int:
-        """Return the memory that a forward takes for each voxel of frames of these sizes."""
-        called_with = self._smallest(sizes)
-        if called_with not in self._voxel_bytes:
-            zeros = np.zeros((1, self.in_channels, *called_with), np.float32)
-            self._voxel_bytes[called_with] = bytes_per_voxel(
-                self.network, math.prod(called_with), lambda: self.forward(zeros, 1)
+    def combined(
+        self,
+        raw_of: Callable[[Turn, list[Gathered]], Tensor],
+        turns: Sequence[tuple[Turn, list[Gathered]]],
+        channels: int,
+    ) -> Tensor:
+        """Return predictions and maps of all turns as one, on the device.
+
+        Parameters
+        ----------
+        raw_of : callable
+            Maps a turn, and what global operators gathered for it, to the raw output.
+        turns : sequence of (Turn, list of Gathered)
+        channels : int
+            As for :meth:`forward`.
+
+        Returns
+        -------
+        tensor of float32, shape (B, channels, *output sizes)
+        """
+        spread: Spread | None = None
+        for turn, gathered in turns:
+            with self.computing():
+                raw = raw_of(turn, gathered)
+            with torch.inference_mode():
+                outputs = raw.shape[1] // self.head.raw_channels(1)
+                own = self.head.uncertainties if channels > outputs else ()
+                maps = self.head.read(raw, self.statistic, uncertainty=bool(own))
+                del raw
+                if len(turns) == 1:
+                    return maps[:, :channels]
+                if spread is None:
+                    kinds = (own or (SIGMA,)) if channels > outputs else ()
+                    spread = Spread(kinds, [SIGMA in own] * outputs)
+                spread.add(turn.invert(maps), own)
+        assert spread is not None
+        return spread.result()[:, :channels]
+
+    @contextmanager
+    def computing(self) -> Iterator[None]:
+        """Yield in the context in which the network is called."""
+        with torch.inference_mode(), autocast(self.device, self.precision):
+            yield
+
+    def on_device(self, staged: Tensor, raw: RawReader | None = None) -> Tensor:
+        """Return a staged tensor as the network takes it: on the device, normalized, laid out.
+
+        Parameters
+        ----------
+        staged : tensor, shape (B, C, *sizes)
+        raw : RawReader, optional
+            Where it holds grey values: what they are normalized by.
+        """
+        tensor = self.transfers.up(staged)
+        with torch.inference_mode():
+            if raw is not None:
+                tensor = normalized(tensor, raw.dtype, raw.offsets, raw.units)
+            return tensor.contiguous(memory_format=_CHANNELS_LAST[tensor.ndim])
+
+    def operators(self, plan: TilePlan) -> list[GlobalOperator]:
+        """Return the operators that do not see at once all that they look at."""
+        return [] if plan.is_whole else _global_operators(self.network)
+
+    def spare_bytes(self, plan: TilePlan) -> int:
+        """Return the memory that a plan leaves."""
+        return max(self.available - self.need(plan.size, plan.voxels).bytes(plan.voxels), 0)
+
+    def allows(self, tile: Tile) -> bool:
+        """Whether a tile of this size has not failed for want of memory yet."""
+        return self._largest is None or _voxels(tile) <= self._largest
+
+    def learn_limit(self, tile: Tile) -> None:
+        """Note that the memory did not suffice for a tile, and give back what is free of it."""
+        release_memory(self.device)
+        self._largest = _voxels(tile) - 1
+        remember("largest", self._limit_key, {"voxels": self._largest, "memory": self.memory})
+
+    def halves(self, tile: Tile, plan: TilePlan) -> tuple[Tile, Tile]:
+        """Return a tile's halves.
+
+        Raises
+        ------
+        VirtualStainError
+            If the network cannot compute less at a time.
+        """
+        try:
+            return split(tile, plan)
+        except TooLittleMemory as error:
+            what = "the smallest part that can be computed exactly"
+            needed = self.need(plan.size, error.needed).bytes(error.needed)
+            raise self.too_little(what, max(needed, self.memory + 1)) from None
+
+    def need(self, sizes: tuple[int, ...], voxels: int) -> Need:
+        """Return the memory that forwards take; measured where an estimate leaves it open.
+
+        Parameters
+        ----------
+        sizes : tuple of int
+            Of the frame.
+        voxels : int
+            For so many the answer matters.
+        """
+        smallest = self._smallest(sizes)
+        estimated, measured = (kind + smallest for kind in (("estimated",), ("measured",)))
+        if measured in self._needs:
+            return self._needs[measured]
+        if estimated not in self._needs:
+            zeros = np.zeros((1, self.in_channels, *smallest), np.float32)
+            self._needs[estimated] = estimated_need(
+                self.network, math.prod(smallest), lambda: self.forward(zeros, 1)
             )
-        return self._voxel_bytes[called_with]
+        need = self._needs[estimated]
+        if need.voxels(self.available) >= voxels or voxels <= PROBE_VOXELS[0]:
+            return need
+        if need.voxels(self.available) < math.prod(smallest):
+            return need  # not even a probe would fit
+        self._needs[measured] = self._measured(sizes) or need
+        return self._needs[measured]
+
+    def too_little(self, what: str, needed: int) -> VirtualStainError:
+        """Return the error that says how much memory would suffice."""
+        needed += self.reserved
+        smaller = "network" if self.geometry.window is not None else "tile or network"
+        return VirtualStainError(
+            f"the memory is too small: {what} needs about {needed / 2**30:.2g} GiB and "
+            f"{max(self.memory, 0) / 2**30:.2g} GiB may be used; close other programs, allow more "
+            f"memory, or choose a smaller {smaller}."
+        )
+
+    def _forward_in_halves(
+        self, values: np.ndarray, channels: int, halved: list[int]
+    ) -> np.ndarray:
+        """Predict windows, fewer at a time where the memory does not suffice for all.
+
+        How many they were is added to `halved`.
+        """
+        try:
+            return self.forward(values, channels)
+        except (RuntimeError, MemoryError) as error:
+            if not is_out_of_memory(error):
+                raise
+        if len(values) == 1:
+            voxels = math.prod(values.shape[2:])
+            needed = self.need(values.shape[2:], voxels).bytes(voxels)
+            raise self.too_little("one window", max(needed, self.memory + 1))
+        release_memory(self.device)
+        halved.append(len(values))
+        half = len(values) // 2
+        parts = values[:half], values[half:]
+        return np.concatenate([self._forward_in_halves(part, channels, halved) for part in parts])
+
+    def _measured(self, sizes: tuple[int, ...]) -> Need | None:
+        """Return what two probes take of memory, measured now or by an earlier run."""
+        smaller, larger = (self._grown(sizes, voxels) for voxels in PROBE_VOXELS)
+        key = f"{self.key}-{self.precision}-{smaller}-{larger}-{len(self.turns)}"
+        known = recall("memory", key)
+        if known is not None:
+            return Need(int(known["fixed"]), float(known["per_voxel"]))
+        if math.prod(larger) <= math.prod(smaller):
+            return None
+        need = measure_need(self._probe, smaller, larger, self.device)
+        if need is not None:
+            remember("memory", key, {"fixed": need.fixed, "per_voxel": need.per_voxel})
+        return need
+
+    def _probe(self, shape: tuple[int, ...]) -> None:
+        self.forward(np.zeros((1, self.in_channels, *shape), np.float32), 1)
+
+    def _speed(self, sizes: tuple[int, ...]) -> float:
+        """Return voxels per second, timed once on a small input."""
+        shape = self._grown(sizes, PROBE_VOXELS[0])
+        if shape not in self._speeds:
+            self._probe(shape)  # the first pass also sets up the device's kernels
+            start = time.perf_counter()
+            self._probe(shape)
+            self._speeds[shape] = math.prod(shape) / (time.perf_counter() - start)
+        return self._speeds[shape]
+
+    def _fitting(self, need: Need) -> int:
+        """Return the voxels that may be computed at a time."""
+        fitting = need.voxels(self.available)
+        if fitting > PROBE_VOXELS[1] and self._largest is None:
+            known = recall("largest", self._limit_key)
+            # What failed with more memory may well be tried again, with less it would fail again.
+            if known is not None and self.memory <= 1.1 * known["memory"]:
+                self._largest = int(known["voxels"])
+        return fitting if self._largest is None else min(fitting, self._largest)
+
+    def _passes_again(self, padded: tuple[int, ...], need: Need, preferred: int) -> bool:
+        """Whether tiles would run more than once, for want of room to wait in for operators."""
+        if len(_global_operators(self.network)) * len(self.turns) < 2:
+            return False
+        waiting = CACHE_SHARE * need.bytes(math.prod(padded)) * len(self.turns)
+        return waiting > self.available - need.bytes(preferred)
+
+    @property
+    def _limit_key(self) -> str:
+        return f"{self.key}-{self.precision}"
 
     def _padded(self, sizes: Sequence[int]) -> tuple[int, ...]:
         return tuple(padded_size(n, s) for n, s in zip(sizes, self.geometry.stride, strict=True))
@@ -237,6 +504,17 @@ class Engine:
             return (self._padded(sizes)[0], *self.geometry.stride[1:])
         return self.geometry.stride
 
+    def _grown(self, sizes: tuple[int, ...], voxels: int) -> tuple[int, ...]:
+        """Return sizes of about so many voxels that the network can be called with."""
+        grown = list(self._smallest(sizes))
+        if self.geometry.window is not None:
+            return tuple(grown)
+        growable = [i for i in range(self.ndim) if i or not self.geometry.projects]
+        while math.prod(grown) < voxels:
+            axis = min(growable, key=lambda i: grown[i])
+            grown[axis] *= 2
+        return tuple(grown)
+
     def _block(self, padded: tuple[int, ...]) -> tuple[int, ...]:
         """Return the sizes of the blocks that global operators look at."""
         if self.context is None or not self.geometry.has_global_operators:
@@ -244,64 +522,14 @@ class Engine:
         in_z = (padded[0],) if self.geometry.projects else ()
         return in_z + (self.context,) * (self.ndim - len(in_z))
 
-    def _operators(self, plan: TilePlan) -> list[GlobalOperator]:
-        """Return the operators that do not see at once all that they look at."""
-        return [] if plan.is_whole else global_operators(self.network)
 
-    def _gather(
-        self, operator: GlobalOperator, read: Read, tile: Tile, sizes: Sequence[int], plan: TilePlan
-    ) -> Any:
-        values = read_padded(read, tile.read, sizes, plan.size)
-        with torch.inference_mode(), autocast(self.device, self.precision):
-            return gather(self.network, operator, self._tensor(values[None]), tile.inner)
-
-    def _speed(self, padded: tuple[int, ...]) -> float:
-        """Return voxels per second, timed once on a small input."""
-        if self._voxels_per_second is None:
-            sizes = _grown(self._smallest(padded), padded)
-            probe = np.zeros((1, self.in_channels, *sizes), np.float32)
-            self.forward(probe, 1)  # the first pass also sets up the device's kernels
-            start = time.perf_counter()
-            self.forward(probe, 1)
-            self._voxels_per_second = math.prod(sizes) / (time.perf_counter() - start)
-        return self._voxels_per_second
-
-    def _too_little(self, what: str, voxels: int, sizes: tuple[int, ...]) -> VirtualStainError:
-        needed, given = voxels * self.voxel_bytes(sizes), self.memory
-        smaller = "network" if self.geometry.window is not None else "tile or network"
-        return VirtualStainError(
-            f"the memory is too small: {what} needs about {needed / 2**30:.2g} GiB and "
-            f"{given / 2**30:.2g} GiB may be used; close other programs, allow more memory, or "
-            f"choose a smaller {smaller}."
-        )
-
-    def _tensor(self, values: np.ndarray) -> torch.Tensor:
-        tensor = torch.from_numpy(np.ascontiguousarray(values))
-        return tensor.to(self.device).contiguous(memory_format=_CHANNELS_LAST[tensor.ndim])
+def _global_operators(network: nn.Module) -> list[GlobalOperator]:
+    return [module for module in network.modules() if isinstance(module, GlobalOperator)]
 
 
-def _keep_core(predicted: np.ndarray, tile: Tile, sizes: Sequence[int], out: np.ndarray) -> None:
-    """Write the core of a tile, without padding, into the axes that the output has."""
-    axes = out.ndim - 1
-    kept, inside = [], []
-    for core, inner, size in zip(tile.core, tile.inner, sizes, strict=True):
-        stop = min(core.stop, size)
-        kept.append(slice(core.start, stop))
-        inside.append(slice(inner.start, inner.start + stop - core.start))
-    out[(slice(None), *kept[-axes:])] = predicted[(slice(None), *inside[-axes:])]
+def _voxels(tile: Tile) -> int:
+    return math.prod(part.stop - part.start for part in tile.read)
 
 
 def _stop_between_layers(module: nn.Module, args: Any) -> None:
     raise_if_stopped()
-
-
-def _grown(sizes: tuple[int, ...], largest: tuple[int, ...]) -> tuple[int, ...]:
-    """Double the smallest axis until there are enough voxels to time."""
-    grown = list(sizes)
-    while math.prod(grown) < PROBE_VOXELS:
-        growable = [i for i, n in enumerate(grown) if n < largest[i]]
-        if not growable:
-            break
-        axis = min(growable, key=lambda i: grown[i])
-        grown[axis] = min(2 * grown[axis], largest[axis])
-    return tuple(grown)

@@ -57,27 +57,35 @@ def check_members(model: StainModel | Sequence[StainModel], units: Units) -> lis
     return members
 
 
-def uncertainty_kinds(members: Sequence[StainModel]) -> tuple[str, ...]:
+def uncertainty_kinds(members: Sequence[StainModel], tta: bool = False) -> tuple[str, ...]:
     """Return which uncertainty maps one model yields for each output, or several models do.
 
     Several models always yield σ, and entropy if each of them does.
+
+    Parameters
+    ----------
+    members : sequence of StainModel
+    tta : bool
+        With test-time augmentation.
     """
-    own = [own_kinds(member) for member in members]
+    own = [own_kinds(member, tta) for member in members]
     if len(own) == 1:
         return own[0]
     return (SIGMA, ENTROPY) if all(ENTROPY in kinds for kinds in own) else (SIGMA,)
 
 
-def own_kinds(member: StainModel) -> tuple[str, ...]:
-    """Return which uncertainty maps a model yields by itself."""
+def own_kinds(member: StainModel, tta: bool = False) -> tuple[str, ...]:
+    """Return which uncertainty maps a model yields by itself; with `tta`, at least σ."""
     head: Any = member.network.head
     kinds: tuple[str, ...] = head.uncertainties
-    return kinds
+    return kinds or (SIGMA,) * tta
 
 
-def with_own_sigma(members: Sequence[StainModel], units: Sequence[OutputUnits]) -> tuple[bool, ...]:
+def with_own_sigma(
+    members: Sequence[StainModel], units: Sequence[OutputUnits], tta: bool = False
+) -> tuple[bool, ...]:
     """Return for each output whether every member yields a σ of it in the prediction's unit."""
-    every = all(SIGMA in own_kinds(member) for member in members)
+    every = all(SIGMA in own_kinds(member, tta) for member in members)
     return tuple(
         every
         and all(
@@ -111,9 +119,10 @@ class Mixture:
     """
 
     def __init__(self, kinds: tuple[str, ...], with_sigma: Sequence[bool]) -> None:
-        self._kinds, self._with_sigma = kinds, with_sigma
-        self._count = 0
-        self._mean = self._squares = self._entropies = np.zeros(())
+        from napari_virtual_stain.inference.spread import Spread  # needs torch
+
+        self._spread = Spread(kinds, with_sigma)
+        self._frames: tuple[int, ...] = ()
 
     def add(self, values: np.ndarray, kinds: Sequence[str]) -> None:
         """Add what a member yields.
@@ -125,32 +134,15 @@ class Mixture:
         kinds : sequence of str
             Of its maps.
         """
-        outputs = len(self._with_sigma)
-        predicted = values[:, :, :outputs]
-        if not self._count:
-            self._mean = np.zeros_like(predicted)
-            self._squares = np.zeros_like(predicted if SIGMA in self._kinds else ())
-            self._entropies = np.zeros_like(predicted if ENTROPY in self._kinds else ())
-        self._count += 1
-        # Welford: differences from the mean lose no digits to a large offset.
-        difference = predicted - self._mean
-        self._mean += difference / np.float32(self._count)
-        if SIGMA in self._kinds:
-            self._squares += difference * (predicted - self._mean)
-            for output in np.flatnonzero(self._with_sigma):
-                self._squares[:, :, output] += values[:, :, outputs + output] ** 2
-        if ENTROPY in self._kinds:
-            first = outputs * (1 + list(kinds).index(ENTROPY))
-            self._entropies += values[:, :, first : first + outputs]
+        import torch
+
+        self._frames = values.shape[:2]
+        self._spread.add(torch.from_numpy(values).flatten(0, 1), kinds)
 
     def result(self) -> np.ndarray:
         """Return the mean, then each kind of map that is wanted, as members yield them."""
-        parts = {SIGMA: self._squares, ENTROPY: self._entropies}
-        maps = [parts[kind] / np.float32(self._count) for kind in self._kinds]
-        for position, kind in enumerate(self._kinds):
-            if kind == SIGMA:
-                maps[position] = np.sqrt(maps[position])
-        return np.concatenate([self._mean, *maps], axis=2)
+        result = self._spread.result().numpy()
+        return result.reshape(*self._frames, *result.shape[1:])
 
 
 def _compared(

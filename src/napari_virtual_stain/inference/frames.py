@@ -1,20 +1,22 @@
 """Frames: what one forward pass is about. A frame is one time point, and for 2D models one plane.
 
-A frame reads any region of itself as normalized network channels at the model's voxel size. Unless
-it has to be resampled, nothing more than that region is read from the image.
+A frame reads any region of itself as normalized network channels at the model's voxel size, and
+nothing more of the image than that region takes.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from napari_virtual_stain.events import raise_if_stopped
 from napari_virtual_stain.image import Image
 from napari_virtual_stain.inference.fitting import Fit
-from napari_virtual_stain.inference.resampling import resample, resampled_size
+from napari_virtual_stain.inference.padding import Read
+from napari_virtual_stain.inference.resampling import resample_region, resampled_size
 from napari_virtual_stain.model import ModelSpec, NormalizationSpec
 from napari_virtual_stain.normalization import Scaling, measure, normalize
 
@@ -57,26 +59,76 @@ class Frame:
         return any(zoom != 1 for zoom in self.zooms)
 
     def read(self, region: Sequence[slice]) -> np.ndarray:
-        """Return the normalized channels of a region, float32, shape (channels, *spatial).
+        """Return the normalized channels of a region, float32, shape (channels, *region).
 
-        The region is on the image's grid; a frame that is resampled is read as a whole by
-        :meth:`read_resampled`.
+        The region is on the model's grid. No more of the image is read than it takes.
         """
-        planes: Sequence[int | None] = self.planes or [None]
+        if not self.is_resampled:
+            return self._read_source(region)
+        return resample_region(self._read_source, region, self.source_sizes, self.zooms, self.sizes)
+
+    @property
+    def is_in_memory(self) -> bool:
+        """Whether reading a region again costs next to nothing."""
+        return not self.is_resampled and all(
+            isinstance(image.data, np.ndarray) for image in self.images
+        )
+
+    @property
+    def raw(self) -> RawReader | None:
+        """A reader of the grey values as they are; None where normalizing takes more than a line.
+
+        It is for devices that normalize faster than what feeds them.
+        """
+        dtypes = {image.dtype for image in self.images}
+        simple = all(by.equalization is None for by in self.scalings)
+        exact = all(str(dtype) in ("uint8", "int16", "uint16", "float32") for dtype in dtypes)
+        if self.is_resampled or len(dtypes) > 1 or not (simple and exact):
+            return None
+        times = len(self.planes) or 1
+        offsets = np.repeat([by.offset for by in self.scalings], times).astype(np.float32)
+        units = np.repeat([by.unit for by in self.scalings], times).astype(np.float32)
+        return RawReader(self._read_raw, offsets, units, dtypes.pop())
+
+    def _read_source(self, region: Sequence[slice]) -> np.ndarray:
         sizes = [part.stop - part.start for part in region]
-        values = np.empty((len(self.images) * len(planes), *sizes), np.float32)
-        channels = iter(values)
+        values = np.empty((len(self.images) * (len(self.planes) or 1), *sizes), np.float32)
+        for out, (grey, by) in zip(values, self._channels(region), strict=True):
+            _normalize_into(out, grey, by)
+        return values
+
+    def _read_raw(self, region: Sequence[slice]) -> np.ndarray:
+        return np.stack([grey for grey, _ in self._channels(region)])
+
+    def _channels(self, region: Sequence[slice]) -> Iterator[tuple[np.ndarray, Scaling]]:
+        """Yield the grey values of each network channel, and how they are scaled."""
+        planes: Sequence[int | None] = self.planes or [None]
         for image, by in zip(self.images, self.scalings, strict=True):
             for plane in planes:
                 # Plane by plane: lazy arrays differ in how they take lists of positions.
                 at = tuple(region) if plane is None else (plane, *region)
-                _normalize_into(next(channels), np.asarray(image.data[at]), by)
-        return values
+                grey = np.asarray(image.data[at])
+                yield grey.astype(grey.dtype.newbyteorder("="), copy=False), by
 
-    def read_resampled(self) -> np.ndarray:
-        """Return all normalized channels at the model's voxel size, shape (channels, *sizes)."""
-        whole = tuple(slice(0, size) for size in self.source_sizes)
-        return resample(self.read(whole), self.sizes, self.zooms)
+
+@dataclass(frozen=True, eq=False)
+class RawReader:
+    """Grey values, and what makes normalized channels of them.
+
+    Parameters
+    ----------
+    read : callable
+        Reads a region of the frame, tuple of slices to grey values (channels, *region).
+    offsets, units : ndarray of float32, shape (channels,)
+        Normalized value = (grey value − offset) / unit.
+    dtype : dtype
+        Of the grey values.
+    """
+
+    read: Read
+    offsets: np.ndarray
+    units: np.ndarray
+    dtype: np.dtype[Any]
 
 
 def time_points(fitted: Fit) -> int:

@@ -12,7 +12,26 @@ from napari_virtual_stain.inference.fitting import Fit
 from napari_virtual_stain.inference.options import PredictOptions
 from napari_virtual_stain.inference.units import OutputUnits
 from napari_virtual_stain.model import ModelSpec, StainModel
+from napari_virtual_stain.target import Key
 from napari_virtual_stain.version import __version__
+
+
+def key_of(axes: str, time: int, plane: int, channels: int, region: Sequence[slice]) -> Key:
+    """Return where a region of a frame lies in a result of these axes.
+
+    Parameters
+    ----------
+    axes : str
+        Of the result.
+    time, plane : int
+        The frame. Its plane counts where the frame itself has no Z.
+    channels : int
+    region : sequence of slice
+        Along the spatial axes of the frame.
+    """
+    places: dict[str, int | slice] = {"T": time, "C": slice(0, channels), "Z": plane}
+    places |= dict(zip(AXES[-len(region) :], region, strict=True))
+    return tuple(places[axis] for axis in axes)
 
 
 def predicted_image(
@@ -86,6 +105,7 @@ def origin_of(
         **({"crop": _bounds(options.crop)} if options.crop else {}),
         **({"statistic": options.statistic} if by_class else {}),
         **({} if options.context is None else {"context": options.context}),
+        **({"tta": True} if options.tta else {}),
         "device": device,
         "precision": options.precision,
         "version": __version__,

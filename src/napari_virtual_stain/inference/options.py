@@ -48,6 +48,9 @@ class PredictOptions:
         the network's stride, on a grid from the image's first voxel; convolutions still
         read beyond. By default, and where a block holds the image, they look at all of it.
         Changes the result.
+    tta : bool
+        Test-time augmentation: the mean over the eight turns and flips in Y and X. How far they
+        differ is an uncertainty. Takes eight times as long.
 
     Raises
     ------
@@ -65,6 +68,7 @@ class PredictOptions:
     uncertainty: bool = False
     statistic: Statistic = "mean"
     context: int | None = None
+    tta: bool = False
 
     def __post_init__(self) -> None:
         if isinstance(self.channels, str):

@@ -2,30 +2,26 @@
 
 from __future__ import annotations
 
+import traceback
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, overload
 
 from napari_virtual_stain.errors import VirtualStainError
-from napari_virtual_stain.events import Notice, Work, run
+from napari_virtual_stain.events import Notice, Progress, Work, run
 from napari_virtual_stain.image import Image
-from napari_virtual_stain.inference.devices import choose_device, describe, release_memory
-from napari_virtual_stain.inference.ensemble import (
-    Mixture,
-    check_members,
-    own_kinds,
-    spread_notices,
-    uncertainty_kinds,
-    with_own_sigma,
+from napari_virtual_stain.inference.allocator import steady_allocator
+from napari_virtual_stain.inference.devices import describe, is_out_of_memory, release_memory
+from napari_virtual_stain.inference.frame_loop import (
+    as_json,
+    core_of,
+    plan_settled,
+    predict_frames,
 )
-from napari_virtual_stain.inference.fitting import fit
-from napari_virtual_stain.inference.frame_loop import Part, predict_frames
+from napari_virtual_stain.inference.job import Job, Models
 from napari_virtual_stain.inference.on_grid import origin_of, predicted_image, uncertainty_image
 from napari_virtual_stain.inference.options import PredictOptions
-from napari_virtual_stain.inference.units import output_units, units_notices
-from napari_virtual_stain.model import StainModel
-
-Models = StainModel | Sequence[StainModel]
+from napari_virtual_stain.target import InMemory, Target
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,6 +46,7 @@ def predict(
     image: Image | Sequence[Image],
     *,
     return_uncertainty: Literal[False] = False,
+    target: Target | None = None,
     **options: Any,
 ) -> Image: ...
 
@@ -60,6 +57,7 @@ def predict(
     image: Image | Sequence[Image],
     *,
     return_uncertainty: Literal[True],
+    target: Target | None = None,
     **options: Any,
 ) -> tuple[Image, Image]: ...
 
@@ -69,6 +67,7 @@ def predict(
     image: Image | Sequence[Image],
     *,
     return_uncertainty: bool = False,
+    target: Target | None = None,
     **options: Any,
 ) -> Image | tuple[Image, Image]:
     """Predict fluorescence from an image.
@@ -84,9 +83,13 @@ def predict(
         over T, and a model that takes z planes as channels takes the stack.
     return_uncertainty : bool
         Return the uncertainty too, for ensembles and for models that yield one.
+    target : Target, optional
+        Where the result goes: by default into memory. A
+        :class:`~napari_virtual_stain.io.ZarrTarget` writes it to disk as it comes, and goes on
+        where an earlier run stopped.
     **options
         Fields of :class:`PredictOptions`: ``channels``, ``device``, ``precision``, ``memory``,
-        ``tile``, ``crop``, ``units``, ``statistic``, ``context``.
+        ``tile``, ``crop``, ``units``, ``statistic``, ``context``, ``tta``.
 
     Returns
     -------
@@ -111,21 +114,18 @@ def predict(
     Lakshminarayanan et al., "Simple and scalable predictive uncertainty estimation using deep
     ensembles" (2017).
     """
-    result = run(
-        predict_events(model, image, PredictOptions(uncertainty=return_uncertainty, **options))
-    )
-    return (
-        result.predicted
-        if result.uncertainty is None
-        else (
-            result.predicted,
-            result.uncertainty,
-        )
-    )
+    wanted = PredictOptions(uncertainty=return_uncertainty, **options)
+    result = run(predict_events(model, image, wanted, target))
+    if result.uncertainty is None:
+        return result.predicted
+    return result.predicted, result.uncertainty
 
 
 def predict_events(
-    model: Models, image: Image | Sequence[Image], options: PredictOptions | None = None
+    model: Models,
+    image: Image | Sequence[Image],
+    options: PredictOptions | None = None,
+    target: Target | None = None,
 ) -> Work[Prediction]:
     """Predict as :func:`predict` does, as a generator of events that returns a `Prediction`.
 
@@ -137,79 +137,58 @@ def predict_events(
         As :func:`predict`.
     """
     options = options or PredictOptions()
-    members = check_members(model, options.units)
-    kinds = uncertainty_kinds(members) if options.uncertainty else ()
-    if options.uncertainty and not kinds:
-        raise VirtualStainError(
-            f"the model {members[0].spec.name!r} yields no uncertainty; predict without it, or "
-            "choose a model that does."
-        )
-    specs = [member.spec for member in members]
-    fits = [fit(spec, image, options.channels) for spec in specs]
-    cropped = [fitted.crop(options.crop) for fitted in fits]
-    units = output_units(specs, options.units)
-    with_sigma = with_own_sigma(members, units)
-    notices = [notice for fitted in fits for notice in fitted.notices]
-    if options.units == "intensity":
-        notices += units_notices(specs)
-    if options.context is not None:
-        notices += [notice for member in members for notice in _context_notices(member)]
-    if kinds and len(members) > 1:
-        notices += spread_notices(members, with_sigma)
-    yield from dict.fromkeys(notices)
+    job = Job(model, image, options)
+    yield from job.notices()
+    yield Notice(f"Predicting on the {describe(job.device)}.")
+    try:
+        with steady_allocator(job.device):
+            return (yield from _predicted(job, target or InMemory()))
+    except BaseException as error:
+        # What the network held of the device stays reachable through the frames that failed.
+        traceback.clear_frames(error.__traceback__)
+        if is_out_of_memory(error):
+            raise VirtualStainError(
+                "the memory did not suffice, not even to find out how much is needed; close other "
+                "programs, or predict on another device."
+            ) from None
+        raise
+    finally:
+        release_memory(job.device)
 
-    from napari_virtual_stain.inference.engine import Engine
 
-    device = choose_device(options.device)
-    yield Notice(f"Predicting on the {describe(device)}.")
-    mixture = Mixture(kinds, with_sigma)
+def _predicted(job: Job, target: Target) -> Work[Prediction]:
+    yield Progress("Measuring", 0, 0)
+    members, units, kinds = job.ready(), job.units, job.kinds
+    first = members[0]
     outputs = len(units)
-    for position, (member, fitted) in enumerate(zip(members, fits, strict=True)):
-        engine = Engine(
-            member.network,
-            sum(channel.planes for channel in member.spec.inputs),
-            device,
-            options.precision,
-            options.memory,
-            statistic=options.statistic,
-            context=options.context,
+    origin = origin_of(job.models, [m.part for m in members], job.options, describe(job.device))
+    predicted = predicted_image(first.spec, first.part, job.placeholder(outputs), units, origin)
+    uncertainty = None
+    if kinds:
+        maps = job.placeholder(outputs * len(kinds))
+        uncertainty = uncertainty_image(first.spec, first.part, maps, kinds, units, origin)
+    if isinstance(target, InMemory):
+        job.reserve()
+    session = target.open(predicted, uncertainty, job.key())
+    try:
+        if session.notice is not None:
+            yield Notice(session.notice)
+        yield from job.settle_precision(session.earlier)
+        plans = [plan_settled(member, session.earlier) for member in members]
+        streamed = len(members) == 1 and first.streams
+        precisions = [member.engine.precision for member in members]
+        settled = {"precision": precisions, "plan": as_json(plans[0]) if streamed else None}
+        session.start(settled, core_of(first, plans[0], streamed))
+        yield from predict_frames(
+            members, plans, kinds, job.with_sigma, units, session, predicted.axes
         )
-        own = own_kinds(member) if kinds else ()
-        values = yield from predict_frames(
-            member.spec,
-            fitted,
-            options,
-            engine,
-            outputs * (1 + len(own)),
-            units,
-            Part(position, len(members)),
-        )
-        if len(members) > 1:
-            mixture.add(values, own)
-            # One network is in memory at a time.
-            del engine
-            release_memory(device)
-    if len(members) > 1:
-        values = mixture.result()
-    origin = origin_of(members, cropped, options, describe(device))
-    spec, part = specs[0], cropped[0]
-    predicted = predicted_image(spec, part, values[:, :, :outputs], units, origin)
-    if not kinds:
-        return Prediction(predicted)
-    maps = values[:, :, outputs:]
-    return Prediction(predicted, uncertainty_image(spec, part, maps, kinds, units, origin))
+        if not isinstance(target, InMemory):
+            yield Progress("Writing", 0, 0)
+        used = {"precision": _one(["fp32" if p == "auto" else p for p in precisions])}
+        return Prediction(*session.finish(used))
+    finally:
+        session.close()
 
 
-def _context_notices(member: StainModel) -> list[Notice]:
-    geometry: Any = member.network.geometry
-    name = member.spec.network.name
-    if geometry.window is not None:
-        window = " × ".join(str(size) for size in geometry.window.input)
-        return [
-            Notice(f"the network {name!r} looks at windows of {window} px: the context is theirs.")
-        ]
-    if not geometry.has_global_operators:
-        return [
-            Notice(f"the network {name!r} has no global operators: the context changes nothing.")
-        ]
-    return []
+def _one(values: Sequence[str]) -> str | list[str]:
+    return values[0] if len(set(values)) == 1 else list(values)

@@ -8,7 +8,8 @@ the rounded sizes.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -54,6 +55,49 @@ def resample(values: np.ndarray, sizes: Sequence[int], zooms: Sequence[float]) -
     return values
 
 
+def resample_region(
+    read: Callable[[tuple[slice, ...]], np.ndarray],
+    region: Sequence[slice],
+    old: Sequence[int],
+    zooms: Sequence[float],
+    new: Sequence[int],
+) -> np.ndarray:
+    """Resample a region of what an image becomes, from no more of the image than it takes.
+
+    Parameters
+    ----------
+    read : callable
+        Reads a region of the image, tuple of slices to (..., *region).
+    region : sequence of slice
+        Of the resampled image.
+    old, new : sequence of int
+        Sizes of the spatial axes before and after.
+    zooms : sequence of float
+        As for :func:`resample`.
+
+    Returns
+    -------
+    ndarray of float32, shape (..., *region)
+        Equal to that part of what :func:`resample` returns.
+    """
+    sources: list[slice] = []
+    weights: list[csr_array | None] = []
+    for part, before, after, zoom in zip(region, old, new, zooms, strict=True):
+        if zoom == 1 and before == after:
+            sources.append(part)
+            weights.append(None)
+            continue
+        rows = _weights(before, after, zoom)[part.start : part.stop]
+        first, last = int(rows.indices.min()), int(rows.indices.max())
+        sources.append(slice(first, last + 1))
+        weights.append(rows[:, first : last + 1])
+    values = np.asarray(read(tuple(sources)), dtype=np.float32)
+    for axis, rows in enumerate(weights, start=values.ndim - len(weights)):
+        if rows is not None:
+            values = _along(values, axis, rows)
+    return values
+
+
 def _along(values: np.ndarray, axis: int, weights: csr_array) -> np.ndarray:
     """Apply weights along an axis, block by block so that a large image can be stopped."""
     result = np.empty(
@@ -72,6 +116,7 @@ def _along(values: np.ndarray, axis: int, weights: csr_array) -> np.ndarray:
     return result
 
 
+@lru_cache(maxsize=16)
 def _weights(old: int, new: int, zoom: float) -> csr_array:
     """Return the (new, old) matrix of triangle weights; rows sum to 1."""
     from scipy.sparse import csr_array

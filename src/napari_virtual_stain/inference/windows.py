@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass
 from functools import reduce
 from typing import TYPE_CHECKING
@@ -24,6 +24,7 @@ import numpy as np
 
 from napari_virtual_stain.events import raise_if_stopped
 from napari_virtual_stain.inference.padding import Read, read_reflected
+from napari_virtual_stain.inference.sinks import Sink
 
 if TYPE_CHECKING:
     from napari_virtual_stain.networks import Window
@@ -55,7 +56,8 @@ class WindowPlan:
     @property
     def steps(self) -> int:
         """Number of batches."""
-        return -(-self.count // self.batch)
+        rows, *others = self._starts()
+        return len(rows) * -(-math.prod(len(starts) for starts in others) // self.batch)
 
     @property
     def is_whole(self) -> bool:
@@ -67,11 +69,19 @@ class WindowPlan:
         """Voxels read at a time."""
         return self.batch * math.prod(self.window.input)
 
-    def batches(self) -> Iterator[list[tuple[int, ...]]]:
-        """Yield where the outputs of windows begin, a batch at a time, the last axis fastest."""
-        windows = itertools.product(*self._starts())
-        while batch := list(itertools.islice(windows, self.batch)):
-            yield batch
+    def rows(self) -> Iterator[tuple[int, list[list[tuple[int, ...]]]]]:
+        """Yield where the outputs of each row of windows begin, and its windows in batches.
+
+        A row is all windows that begin at the same position of the first axis; the last axis is
+        the fastest.
+        """
+        first, *others = self._starts()
+        for start in first:
+            windows = ((start, *rest) for rest in itertools.product(*others))
+            batches = []
+            while batch := list(itertools.islice(windows, self.batch)):
+                batches.append(batch)
+            yield start, batches
 
     def _starts(self) -> list[range]:
         window = self.window
@@ -82,9 +92,12 @@ class WindowPlan:
 
 
 def run_windows(
-    forward: Callable[[np.ndarray], np.ndarray], read: Read, plan: WindowPlan, out: np.ndarray
+    forward: Callable[[np.ndarray], np.ndarray], read: Read, plan: WindowPlan, sink: Sink
 ) -> Generator[None, None, None]:
     """Predict an image window by window; yields after each batch.
+
+    The windows of a row are added up in a band that is as high as they are. What no later
+    row reaches is put into the sink: it is a unit of work, numbered by the row.
 
     Parameters
     ----------
@@ -93,26 +106,53 @@ def run_windows(
     read : callable
         Reads a region of the image, tuple of slices to (C, *region).
     plan : WindowPlan
-    out : ndarray of float32, shape (channels, *plan.size)
-        Receives the joined outputs; also the only memory that the joining takes.
+    sink : Sink
+        Receives the joined outputs.
     """
     window = plan.window
     weights = blending_weights(window)
+    step, height = window.step[0], window.output[0]
+    band = np.zeros((sink.channels, height, *plan.size[1:]), np.float32)
+    rows = list(plan.rows())
+    undone = [start for unit, (start, _) in enumerate(rows) if not sink.is_done(unit)]
+    for unit, (start, batches) in enumerate(rows):
+        # A row that is done is computed once more where windows reach into one that is not.
+        needed = any(start <= other < start + height for other in undone)
+        for batch in batches:
+            raise_if_stopped()
+            if needed:
+                for starts, yielded in zip(
+                    batch, _yielded(forward, read, plan, batch), strict=True
+                ):
+                    _add(band, yielded * weights, (0, *starts[1:]))
+            yield
+        first, stop = max(start, 0), min(start + step, plan.size[0])
+        if start in undone:
+            if first < stop:
+                region = (slice(first, stop), *(slice(0, size) for size in plan.size[1:]))
+                sink.put(region, band[:, first - start : stop - start].copy())
+            sink.finished(unit)
+        band[:, : height - step] = band[:, step:].copy()
+        band[:, height - step :] = 0
+
+
+def _yielded(
+    forward: Callable[[np.ndarray], np.ndarray],
+    read: Read,
+    plan: WindowPlan,
+    batch: Sequence[tuple[int, ...]],
+) -> np.ndarray:
+    """Return what the windows of a batch yield."""
+    window = plan.window
     margins = [(i - o) // 2 for i, o in zip(window.input, window.output, strict=True)]
-    out[...] = 0
-    for batch in plan.batches():
-        raise_if_stopped()
-        regions = [
-            [
-                slice(start - margin, start - margin + length)
-                for start, margin, length in zip(starts, margins, window.input, strict=True)
-            ]
-            for starts in batch
+    regions = [
+        [
+            slice(start - margin, start - margin + length)
+            for start, margin, length in zip(starts, margins, window.input, strict=True)
         ]
-        values = np.stack([read_reflected(read, region, plan.size) for region in regions])
-        for starts, yielded in zip(batch, forward(values), strict=True):
-            _add(out, yielded * weights, starts)
-        yield
+        for starts in batch
+    ]
+    return forward(np.stack([read_reflected(read, region, plan.size) for region in regions]))
 
 
 def blending_weights(window: Window) -> np.ndarray:

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 _HOME = {
     "ModelEntry": "model_store",
+    "TiffTarget": "prediction",
+    "ZarrTarget": "prediction",
     "check_writable": "_atomic",
     "fetch_isl_well": "isl",
     "find_model": "model_store",
@@ -20,16 +22,18 @@ _HOME = {
     "load_model": "model_store",
     "load_model_file": "model_file",
     "model_folder": "model_store",
-    "read_image": "tiff",
+    "read_image": "images",
     "read_pairs": "pairs",
     "read_spec": "model_file",
     "save_model": "model_file",
     "store_model": "model_store",
-    "write_image": "ome_tiff",
+    "write_image": "images",
     "write_report": "report",
 }
 __all__ = [
     "ModelEntry",
+    "TiffTarget",
+    "ZarrTarget",
     "check_writable",
     "fetch_isl_well",
     "find_model",
@@ -50,6 +54,7 @@ __all__ = [
 
 if TYPE_CHECKING:
     from napari_virtual_stain.io._atomic import check_writable
+    from napari_virtual_stain.io.images import read_image, write_image
     from napari_virtual_stain.io.importing import import_model
     from napari_virtual_stain.io.isl import fetch_isl_well
     from napari_virtual_stain.io.model_file import (
@@ -66,10 +71,9 @@ if TYPE_CHECKING:
         model_folder,
         store_model,
     )
-    from napari_virtual_stain.io.ome_tiff import write_image
     from napari_virtual_stain.io.pairs import read_pairs
+    from napari_virtual_stain.io.prediction import TiffTarget, ZarrTarget
     from napari_virtual_stain.io.report import write_report
-    from napari_virtual_stain.io.tiff import read_image
 
 
 def __getattr__(name: str) -> Any:

@@ -24,6 +24,12 @@ _REASONS = {
 }
 
 
+KEPT = (
+    "exists already and is left as it is; choose another name, or ask for it to be replaced "
+    "(overwrite=True, on the command line --overwrite)."
+)
+
+
 @contextmanager
 def atomic_path(path: str | os.PathLike[str], overwrite: bool = False) -> Iterator[Path]:
     """Yield a temporary path beside `path`, which becomes `path` when the block ends well.
@@ -50,14 +56,14 @@ def atomic_path(path: str | os.PathLike[str], overwrite: bool = False) -> Iterat
         (read-only folder, full disk, …).
     """
     target = Path(os.path.realpath(Path(path).expanduser()))
-    _refuse_existing(target, overwrite)
+    refuse_existing(target, overwrite)
     # A short name of its own: the target's may already be as long as the disk allows.
     temporary = target.with_name(f".vstain-{secrets.token_hex(4)}{target.suffix}")
     try:
-        with _said(target):
+        with disk_errors(target):
             target.parent.mkdir(parents=True, exist_ok=True)
             yield temporary
-            _refuse_existing(target, overwrite)
+            refuse_existing(target, overwrite)
             os.replace(temporary, target)
     finally:
         _remove(temporary)
@@ -66,7 +72,7 @@ def atomic_path(path: str | os.PathLike[str], overwrite: bool = False) -> Iterat
 def check_writable(path: str | os.PathLike[str], overwrite: bool = False) -> None:
     """Find out before long work whether a file can be written, by writing a little beside it.
 
-    Missing parent folders are created.
+    Missing parent folders are created. A name that ends in ``.zarr`` is that of a folder.
 
     Raises
     ------
@@ -74,9 +80,14 @@ def check_writable(path: str | os.PathLike[str], overwrite: bool = False) -> Non
         As :func:`atomic_path`.
     """
     target = Path(os.path.realpath(Path(path).expanduser()))
-    _refuse_existing(target, overwrite)
+    if target.suffix.lower() == ".zarr":
+        from napari_virtual_stain.io._atomic_folder import refuse_existing_folder
+
+        refuse_existing_folder(target, overwrite)
+    else:
+        refuse_existing(target, overwrite)
     temporary = target.with_name(f".vstain-{secrets.token_hex(4)}{target.suffix}")
-    with _said(target):
+    with disk_errors(target):
         try:
             target.parent.mkdir(parents=True, exist_ok=True)
             temporary.write_bytes(b"\0")
@@ -85,8 +96,8 @@ def check_writable(path: str | os.PathLike[str], overwrite: bool = False) -> Non
 
 
 @contextmanager
-def _said(target: Path) -> Iterator[None]:
-    """Turn errors of the disk into sentences."""
+def disk_errors(target: Path) -> Iterator[None]:
+    """Turn errors of the disk into sentences about `target`."""
     try:
         yield
     except OSError as error:
@@ -94,15 +105,13 @@ def _said(target: Path) -> Iterator[None]:
         raise VirtualStainError(f"{target} could not be written: {reason}.") from error
 
 
-def _refuse_existing(target: Path, overwrite: bool) -> None:
+def refuse_existing(target: Path, overwrite: bool) -> None:
+    """Raise a VirtualStainError if a folder is there, or a file that may not be replaced."""
     # Unlike Path.exists, os.path.exists does not raise where the folder cannot be looked into.
     if os.path.isdir(target):
         raise VirtualStainError(f"{target} is a folder; give the name of a file.")
     if os.path.exists(target) and not overwrite:
-        raise VirtualStainError(
-            f"{target} exists already and is left as it is; choose another name, or ask for it to "
-            "be replaced (overwrite=True, on the command line --overwrite)."
-        )
+        raise VirtualStainError(f"{target} {KEPT}")
 
 
 def _remove(temporary: Path) -> None:

@@ -31,7 +31,7 @@ def lazy_array(series: Any, file: str) -> Any:
 
     source = _Source(series, file)
     spatial = [i for i, axis in enumerate(series.get_axes(squeeze=False)) if axis in "YX"]
-    chunks = _grow(source.chunks, source.shape, source.dtype.itemsize, spatial)
+    chunks = grow(source.chunks, source.shape, source.dtype.itemsize, spatial)
     return da.from_array(source, chunks=chunks, name=False, fancy=False)
 
 
@@ -76,7 +76,7 @@ class _Source:
             self._store.close()
 
 
-def _grow(
+def grow(
     stored: Sequence[int], shape: Sequence[int], itemsize: int, axes: Sequence[int]
 ) -> tuple[int, ...]:
     """Double the stored chunk along `axes` until it has about `CHUNK_BYTES`."""

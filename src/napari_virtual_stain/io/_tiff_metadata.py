@@ -99,13 +99,13 @@ def from_imagej(meta: Mapping[str, Any], tags: Any) -> Metadata:
     unit = _word(meta.get("unit"))
     voxel_size = from_resolution(tags, unit or None)
     z_unit = _word(meta.get("zunit")) or unit
-    spacing, scale = _number(meta.get("spacing")), _scale(z_unit, MICROMETRES)
+    spacing, scale = _number(meta.get("spacing")), in_units(z_unit, MICROMETRES)
     # Where the unit is that of a print, the spacing is no better than the resolution.
     if spacing is not None and scale and (voxel_size or z_unit.lower() not in PRINT_UNITS):
         voxel_size["Z"] = spacing * scale
 
     interval = _number(meta.get("finterval"))
-    seconds = _scale(meta.get("tunit", "s"), SECONDS)
+    seconds = in_units(meta.get("tunit", "s"), SECONDS)
     return Metadata(
         voxel_size=voxel_size,
         channels=_label_names(meta),
@@ -125,7 +125,7 @@ def from_resolution(tags: Any, unit: str | None = None) -> dict[str, float]:
     """
     if unit is None:
         unit = {2: "inch", 3: "cm"}.get(int(tags.valueof(296, 1)), "")
-    scale = _scale(unit, MICROMETRES)
+    scale = in_units(unit, MICROMETRES)
     sizes: dict[str, float] = {}
     for axis, code in (("X", 282), ("Y", 283)):
         pixels, units = tags.valueof(code, (0, 1))
@@ -172,11 +172,12 @@ def _quantity(
     element: ET.Element, attribute: str, units: Mapping[str, float], default: str
 ) -> float | None:
     number = _number(element.get(attribute))
-    scale = _scale(element.get(f"{attribute}Unit", default), units)
+    scale = in_units(element.get(f"{attribute}Unit", default), units)
     return None if number is None or scale is None else number * scale
 
 
-def _scale(unit: Any, units: Mapping[str, float]) -> float | None:
+def in_units(unit: Any, units: Mapping[str, float]) -> float | None:
+    """Return what a unit is in the unit of the table `units`, None where it is not in it."""
     word = _word(unit)
     return units.get(word, units.get(word.lower()))
 

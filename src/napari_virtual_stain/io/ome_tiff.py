@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from itertools import product
 from pathlib import Path
 from typing import Any, Literal
@@ -14,8 +13,9 @@ import numpy as np
 
 from napari_virtual_stain.errors import VirtualStainError
 from napari_virtual_stain.events import raise_if_stopped
-from napari_virtual_stain.image import AXES, Image
+from napari_virtual_stain.image import AXES, Image, lazily
 from napari_virtual_stain.io._atomic import atomic_path
+from napari_virtual_stain.io._plain_json import to_json
 from napari_virtual_stain.io._tiff_metadata import PROVENANCE
 
 PIXEL_TYPES = {
@@ -40,7 +40,7 @@ NOT_XML = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 """Characters that XML 1.0 cannot hold."""
 
 
-def write_image(
+def write_ome_tiff(
     image: Image,
     path: str | os.PathLike[str],
     *,
@@ -53,7 +53,8 @@ def write_image(
     of the namespace ``napari-virtual-stain/provenance``) are written with the pixels, and
     :func:`~napari_virtual_stain.io.read_image` gives them back. The data type is kept where OME
     knows it; bool becomes uint8, float16 float32, and 64-bit integers become 32-bit ones if they
-    fit. One plane at a time is held in memory, so `image` may be larger than that.
+    fit. Of planes larger than 1024 pixels along Y and X, written in tiles, some rows of tiles
+    are held in memory at a time, of others one plane; so `image` may be larger than that.
 
     Parameters
     ----------
@@ -61,8 +62,7 @@ def write_image(
         Pixels of any axes. Axes T, C and Z of length 1 are not told from absent ones when the
         file is read again.
     path : path-like
-        A name that ends in ``.ome.tif``, ``.ome.tiff``, ``.tif`` or ``.tiff``. Missing folders
-        are created.
+        The file. Missing folders are created.
     overwrite : bool
         Whether an existing file may be replaced.
     compression : {"zlib", None}
@@ -82,13 +82,9 @@ def write_image(
     import tifffile
 
     path = Path(path).expanduser()
-    if path.suffix.lower() not in (".tif", ".tiff"):
-        raise VirtualStainError(
-            f"{path.name}: images are written as OME-TIFF; choose a name that ends in .ome.tif."
-        )
     dtype = _stored_dtype(image)
     description = _ome_xml(image, dtype).encode()
-    large = min(image.shape[-2:]) > 2 * TILE
+    tiled = min(image.shape[-2:]) > 2 * TILE
     with (
         atomic_path(path, overwrite) as beside,
         tifffile.TiffWriter(beside, bigtiff=_nbytes(image, dtype) >= BIG_FROM) as tiff,
@@ -96,21 +92,54 @@ def write_image(
         for i, plane in enumerate(_planes(image)):
             raise_if_stopped()
             tiff.write(
-                plane.astype(dtype, copy=False),
+                _tiles(plane, dtype) if tiled else np.asarray(plane).astype(dtype, copy=False),
+                shape=image.shape[-2:],
+                dtype=dtype,
                 description=description if i == 0 else None,
                 photometric="minisblack",
                 compression=compression,
                 compressionargs=FASTEST if compression else None,
-                tile=(TILE, TILE) if large else None,
+                tile=(TILE, TILE) if tiled else None,
                 metadata=None,
                 contiguous=False,
             )
     return path
 
 
-def _planes(image: Image) -> Iterator[np.ndarray]:
+def _planes(image: Image) -> Iterator[Any]:
+    """Yield the planes, as lazy as they are."""
+    pixels = lazily(image.data)
     for index in product(*(range(size) for size in image.shape[:-2])):
-        yield np.asarray(image.data[index])
+        yield pixels[index]
+
+
+def _rows(plane: Any) -> Iterator[np.ndarray]:
+    """Yield a plane in rows of tiles, so that it may be larger than memory.
+
+    As many rows are read at once as whole chunks have, and none is read twice.
+    """
+    chunks = getattr(plane, "chunks", None)
+    tall = max(chunks[0]) if chunks else TILE
+    tall *= -(-TILE // tall)
+    rest = np.empty((0, plane.shape[1]), plane.dtype)
+    for start in range(0, plane.shape[0], tall):
+        raise_if_stopped()
+        rows = np.asarray(plane[start : start + tall])
+        rows = np.concatenate([rest, rows]) if len(rest) else rows
+        last = start + tall >= plane.shape[0]
+        whole = len(rows) if last else len(rows) // TILE * TILE
+        for top in range(0, whole, TILE):
+            yield rows[top : top + TILE]
+        rest = rows[whole:].copy()
+
+
+def _tiles(plane: Any, dtype: np.dtype[Any]) -> Iterator[np.ndarray]:
+    for rows in _rows(plane):
+        for left in range(0, rows.shape[1], TILE):
+            tile = rows[:, left : left + TILE].astype(dtype, copy=False)
+            # tifffile takes whole tiles; what reaches beyond the image is not shown.
+            missing = [(0, TILE - size) for size in tile.shape]
+            yield np.ascontiguousarray(np.pad(tile, missing))
 
 
 def _nbytes(image: Image, dtype: np.dtype[Any]) -> int:
@@ -129,7 +158,8 @@ def _stored_dtype(image: Image) -> np.dtype[Any]:
         )
     low, high = 0, 0
     for plane in _planes(image):
-        low, high = min(low, int(plane.min())), max(high, int(plane.max()))
+        for rows in _rows(plane):
+            low, high = min(low, int(rows.min())), max(high, int(rows.max()))
     for candidate in ("int32", "uint32"):
         limits = np.iinfo(candidate)
         if limits.min <= low and high <= limits.max:
@@ -174,7 +204,7 @@ def _ome_xml(image: Image, dtype: np.dtype[Any]) -> str:
         note = model.CommentAnnotation(
             id="Annotation:0",
             namespace=PROVENANCE,
-            value=json.dumps(dict(image.provenance), default=_plain),
+            value=to_json(image.provenance),
         )
         ome.structured_annotations = model.StructuredAnnotations(comment_annotations=[note])
         ome.images[0].annotation_refs.append(model.AnnotationRef(id=note.id))
@@ -183,10 +213,3 @@ def _ome_xml(image: Image, dtype: np.dtype[Any]) -> str:
 
 def _xml_text(text: str) -> str:
     return NOT_XML.sub("\N{REPLACEMENT CHARACTER}", text)
-
-
-def _plain(value: Any) -> Any:
-    """Return a NumPy scalar or a mapping as JSON knows it, anything else as its text."""
-    if isinstance(value, np.generic):
-        return value.item()
-    return dict(value) if isinstance(value, Mapping) else str(value)

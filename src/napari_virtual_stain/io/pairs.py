@@ -15,8 +15,10 @@ from typing import NamedTuple
 from napari_virtual_stain.errors import VirtualStainError
 from napari_virtual_stain.image import Image
 from napari_virtual_stain.io._channels import pick_channels, stack_channels
+from napari_virtual_stain.io._names import image_name
 from napari_virtual_stain.io._pair_list import listed_files
-from napari_virtual_stain.io.tiff import LAZY_ABOVE, image_name, read_image
+from napari_virtual_stain.io.images import read_image
+from napari_virtual_stain.io.tiff import LAZY_ABOVE
 
 HELD = 2 * 2**30
 """Bytes of pixels that the files of all pairs may hold in memory together; where they could be

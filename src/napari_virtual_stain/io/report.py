@@ -40,7 +40,7 @@ def write_report(
         a file cannot be written.
     """
     from napari_virtual_stain.evaluation import figure, metrics_json
-    from napari_virtual_stain.io.ome_tiff import write_image
+    from napari_virtual_stain.io.images import write_image
 
     folder = Path(folder).expanduser()
     images = {

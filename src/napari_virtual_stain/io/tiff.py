@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import os
-import re
 import warnings
 from pathlib import Path
 from typing import Any
@@ -14,6 +13,7 @@ import numpy as np
 from napari_virtual_stain.errors import VirtualStainError, VirtualStainWarning
 from napari_virtual_stain.image import Image
 from napari_virtual_stain.io._axes import UNNAMED, Layout, find_layout
+from napari_virtual_stain.io._names import image_name
 from napari_virtual_stain.io._tiff_checks import (
     check_directories,
     check_file,
@@ -36,7 +36,7 @@ LAZY_ABOVE = 64 * 2**20
 logging.getLogger("tifffile").addHandler(logging.NullHandler())
 
 
-def read_image(
+def read_tiff(
     path: str | os.PathLike[str],
     *,
     axes: str | None = None,
@@ -111,12 +111,6 @@ def read_image(
     for text in texts:
         warnings.warn(f"{file}: {text}.", VirtualStainWarning, stacklevel=2)
     return _assemble(layout.apply(data), layout.axes, metadata, name or image_name(path))
-
-
-def image_name(path: str | os.PathLike[str]) -> str:
-    """Return what the image of a file is called: the file's name without ``.ome.tif``."""
-    name = Path(path).name
-    return re.sub(r"(?i)(\.ome)?\.(tiff?|btf|tf[28])$", "", name) or name
 
 
 def _assemble(data: Any, axes: str, metadata: Metadata, name: str) -> Image:

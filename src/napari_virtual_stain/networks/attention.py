@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import contextlib
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Self
 
@@ -44,6 +45,18 @@ class Gathered(ABC):
     @abstractmethod
     def answer(self, query: Tensor) -> Tensor:
         """Map queries (B, heads, positions, d_k) to what they attend to, (B, heads, …, d_v)."""
+
+    def to_arrays(self) -> dict[str, Any]:
+        """Return NumPy arrays from which :meth:`from_arrays` makes the same again, bit for bit."""
+        return {name: _to_array(value) for name, value in vars(self).items()}
+
+    @staticmethod
+    def from_arrays(arrays: Mapping[str, Any], device: torch.device) -> Gathered:
+        """Return what was gathered, on a device, from the arrays of :meth:`to_arrays`."""
+        values = {name: _to_tensor(array) for name, array in arrays.items()}
+        if "queries" in values:
+            return GlobalSums(values["key_value"].to(device), int(values["queries"]))
+        return GlobalTokens(values["key"].to(device), values["value"].to(device))
 
 
 @dataclass(frozen=True)
@@ -106,6 +119,18 @@ class GlobalTokens(Gathered):
     def answer(self, query: Tensor) -> Tensor:
         """Return the mean of all values, weighted by softmax, (B, heads, positions, d_v)."""
         return functional.scaled_dot_product_attention(query.contiguous(), self.key, self.value)
+
+
+def _to_array(value: Tensor | int) -> Any:
+    """Return a tensor or a number as an array; bfloat16, which NumPy lacks, as its bits."""
+    tensor = torch.as_tensor(value).detach().cpu()
+    return (tensor.view(torch.int16) if tensor.dtype == torch.bfloat16 else tensor).numpy()
+
+
+def _to_tensor(array: Any) -> Tensor:
+    """Return an array of :func:`_to_array` as a tensor."""
+    tensor = torch.tensor(array)
+    return tensor.view(torch.bfloat16) if tensor.dtype == torch.int16 else tensor
 
 
 def _without_autocast(device: str) -> contextlib.AbstractContextManager[Any]:

@@ -47,6 +47,7 @@ from napari_virtual_stain.networks.residual_blocks import (
     ResidualBlock,
     residual_blocks,
 )
+from napari_virtual_stain.networks.stages import Stages, finish, pause_before
 
 HEADS = {"none": Head(), "laplace": Head("laplace"), "gaussian": Head("gaussian")}
 
@@ -187,24 +188,37 @@ class GVTNet(nn.Module):
         ValueError
             If a size is not a multiple of the stride or the channels do not fit.
         """
+        return finish(self.stages(x))
+
+    def stages(self, x: Tensor) -> Stages:
+        """Run the forward, with a pause before each global operator."""
         check_input(x, self.ndim, self.in_channels, self.geometry.stride)
-        image, skips = x, []
+        # A stack of what is needed later: the image, then the skips. Nothing else is held, as
+        # the forward may wait for long.
+        kept: list[Tensor] = [x] if self.residual else []
         x = self.encoder(self.first(x))
         for down, blocks in zip(self.downs, self.encoders, strict=True):
-            skips.append(x)
+            kept.append(x)
+            yield from pause_before(down, x, *kept)
             x = blocks(down(x))
+        yield from pause_before(self.bottom, x, *kept)
         x = self.bottom(x)
         for up, blocks in zip(self.ups, self.decoders, strict=True):
-            x, skip = up(x), skips.pop()
-            x = blocks(torch.cat([x, skip], dim=1) if self.concatenates else x + skip)
+            yield from pause_before(up, x, *kept)
+            x = up(x)
+            x = self._joined(x, kept.pop())
+            x = blocks(x)
         features = self.activation(self.norm(x))
         predicted: Tensor = self.output(features)
         if self.residual:
-            predicted = image + predicted
+            predicted = kept.pop() + predicted
         if self.sigma is None:
             return predicted
         scale = functional.softplus(self.sigma(features)) + MIN_SCALE
         return torch.cat([predicted, scale], dim=1)
+
+    def _joined(self, x: Tensor, skip: Tensor) -> Tensor:
+        return torch.cat([x, skip], dim=1) if self.concatenates else x + skip
 
     def reads(self, output: Interval) -> Interval:
         """Return the half-open interval of input that determines `output`, global sums aside."""

@@ -22,6 +22,7 @@ from napari_virtual_stain.networks.global_operators import SizePreservingGVTO, U
 from napari_virtual_stain.networks.gvtnet import GVTNet
 from napari_virtual_stain.networks.gvtnet_options import DENOISE
 from napari_virtual_stain.networks.layers import check_input, glorot_uniform_, rectifier
+from napari_virtual_stain.networks.stages import Stages, finish, pause_before
 
 POOLED = 16
 """Sizes along Y and X are halved four times: two poolings by 4."""
@@ -82,11 +83,25 @@ class ProjectionNet(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Map (B, in_channels, Z, 16·m, 16·n) to weights (B, 1, Z, 16·m, 16·n)."""
+        return finish(self.stages(x))
+
+    def stages(self, x: Tensor, *kept: Tensor) -> Stages:
+        """Run the forward, with a pause before each global operator.
+
+        Parameters
+        ----------
+        x : tensor, shape (B, in_channels, Z, 16·m, 16·n)
+        *kept : tensor
+            What the caller holds for later.
+        """
         first, second = self.downs
         x = self.pool(second(self.activation(self.pool(first(x)))))
+        yield from pause_before(self.bottom, x, *kept)
         x = self.bottom(x) + self.bottom_conv(self.activation(x))
         for up, up_conv in zip(self.ups, self.up_convs, strict=True):
-            x = up_conv(self.activation(up(x)))
+            yield from pause_before(up, x, *kept)
+            x = up(x)
+            x = up_conv(self.activation(x))
         result: Tensor = self.output(self.activation(x))
         return result
 
@@ -169,8 +184,20 @@ class GVTNetProjection(nn.Module):
             If a size is not a multiple of the stride or the channels do not fit.
         """
         check_input(x, 3, self.in_channels, self.geometry.stride)
-        result: Tensor = self.denoising((self.projection(x) * x).mean(dim=2))
+        # Not by way of its own stages: torch.compile cannot follow what `yield from` returns.
+        result: Tensor = self.denoising(self._projected(self.projection(x), x))
         return result
+
+    def stages(self, x: Tensor) -> Stages:
+        """Run the forward, with a pause before each global operator."""
+        check_input(x, 3, self.in_channels, self.geometry.stride)
+        weights = yield from self.projection.stages(x, x)
+        denoising = self.denoising.stages(self._projected(weights, x))
+        del weights, x  # the stack may be large, and the rest is flat
+        return (yield from denoising)
+
+    def _projected(self, weights: Tensor, x: Tensor) -> Tensor:
+        return (weights * x).mean(dim=2)
 
     def _geometry(self) -> Geometry:
         stride = max(POOLED, *self.denoising.geometry.stride)

@@ -1,15 +1,18 @@
-"""Options that hardly anybody needs: device, memory, tile, units."""
+"""Options that hardly anybody needs: where the result goes, and how it is computed."""
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import get_args
 
 from qtpy.QtCore import QSize, Signal
-from qtpy.QtWidgets import QDoubleSpinBox, QFormLayout, QLabel, QSpinBox, QWidget
+from qtpy.QtWidgets import QCheckBox, QDoubleSpinBox, QFormLayout, QLabel, QSpinBox, QWidget
 from superqt import QCollapsible
 
+from napari_virtual_stain.gui.predict.destination import Destination
 from napari_virtual_stain.gui.widgets import Choice
-from napari_virtual_stain.inference.options import Device, Units
+from napari_virtual_stain.inference.options import Device, Precision, Units
+from napari_virtual_stain.inference.precision_choice import TOLERANCE
 
 DEVICE_NAMES = {
     "auto": "automatic",
@@ -36,12 +39,17 @@ class AdvancedOptions(QCollapsible):  # type: ignore[misc]
             "QPushButton, QPushButton:checked { background: transparent; border: none;"
             " padding: 2px 0px; margin-left: -4px; text-align: left; font-weight: bold; }"
         )
-        self.toggleButton().setToolTip("Device, memory, tile size and units.")
+        self.toggleButton().setToolTip(
+            "Where the result goes, device, precision, memory, tile size, units."
+        )
         self.toggled.connect(self._show_arrow)
         self._show_arrow(False)
         self.is_touched = False
         self.device = Choice()
         self.device.offer(list(get_args(Device)), [DEVICE_NAMES[d] for d in get_args(Device)])
+        self.precision = Choice()
+        precisions = list(get_args(Precision))
+        self.precision.offer(precisions, ["automatic", *precisions[1:]])
         self.memory = QDoubleSpinBox()
         self.memory.setRange(0, 4096)
         self.memory.setSingleStep(0.5)
@@ -55,6 +63,12 @@ class AdvancedOptions(QCollapsible):  # type: ignore[misc]
         self.tile.setSpecialValueText("automatic")
         self.units = Choice()
         self.units.offer(list(get_args(Units)), [UNIT_NAMES[unit] for unit in get_args(Units)])
+        self.tta = QCheckBox("Test-time augmentation")
+        self.tta.setToolTip(
+            "The mean over eight turns and flips of the image. It takes eight times as long.\n"
+            "How far they differ is shown as uncertainty."
+        )
+        self.result = Destination()
 
         content = QWidget()
         form = QFormLayout(content)
@@ -62,7 +76,20 @@ class AdvancedOptions(QCollapsible):  # type: ignore[misc]
         form.setVerticalSpacing(4)
         form.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
         for title, field, tip in (
+            (
+                "Result",
+                self.result.choice,
+                "In memory, or written to disk as it comes: then it may be larger than the\n"
+                "memory, and a prediction that was stopped goes on where it was.",
+            ),
+            (self.result.label, self.result, ""),
             ("Device", self.device, "What computes. Automatic: the GPU if there is one."),
+            (
+                "Precision",
+                self.precision,
+                "Automatic: a reduced precision only where it is clearly faster and its result\n"
+                f"differs from that of fp32 by at most {TOLERANCE} σ (RMS).",
+            ),
             (
                 "Memory",
                 self.memory,
@@ -77,17 +104,25 @@ class AdvancedOptions(QCollapsible):  # type: ignore[misc]
                 "deviations.",
             ),
         ):
-            label = QLabel(title)
+            label = title if isinstance(title, QLabel) else QLabel(title)
             label.setIndent(0)
             label.setToolTip(tip)
             field.setToolTip(tip)
             form.addRow(label, field)
+        form.addRow(self.tta)
         self.addWidget(content)
-        for choice in (self.device, self.units):
-            choice.picked.connect(self._touch)
         for spin in (self.memory, self.tile):
             spin.setKeyboardTracking(False)
-            spin.valueChanged.connect(self._touch)
+        for signal in (self.device.picked, self.memory.valueChanged):
+            signal.connect(self._touch)
+        for signal in (
+            self.precision.picked,
+            self.tile.valueChanged,
+            self.units.picked,
+            self.tta.toggled,
+            self.result.changed,
+        ):
+            signal.connect(self._tell)
 
     def take_defaults(self, device: Device, memory: float | None) -> None:
         """Take what the preferences say, unless something has been chosen here."""
@@ -107,6 +142,19 @@ class AdvancedOptions(QCollapsible):  # type: ignore[misc]
         """Return GiB, or None for automatic."""
         return float(self.memory.value()) or None
 
+    def chosen_precision(self) -> Precision:
+        """Return the precision."""
+        precision: Precision = self.precision.value()
+        return precision
+
+    def wants_tta(self) -> bool:
+        """Whether test-time augmentation is wanted."""
+        return bool(self.tta.isChecked())
+
+    def chosen_folder(self) -> Path | None:
+        """Return the folder of the result, or None where it is kept in memory."""
+        return self.result.folder()
+
     def chosen_tile(self) -> int | None:
         """Return the size of a tile in pixels, or None for automatic."""
         return int(self.tile.value()) or None
@@ -121,4 +169,7 @@ class AdvancedOptions(QCollapsible):  # type: ignore[misc]
 
     def _touch(self) -> None:
         self.is_touched = True
+        self.changed.emit()
+
+    def _tell(self) -> None:
         self.changed.emit()

@@ -3,7 +3,15 @@
 from __future__ import annotations
 
 from qtpy.QtCore import Signal
-from qtpy.QtWidgets import QHBoxLayout, QLabel, QProgressBar, QPushButton, QVBoxLayout, QWidget
+from qtpy.QtWidgets import (
+    QCheckBox,
+    QHBoxLayout,
+    QLabel,
+    QProgressBar,
+    QPushButton,
+    QVBoxLayout,
+    QWidget,
+)
 
 from napari_virtual_stain.events import Progress
 from napari_virtual_stain.gui.predict.state import Panel
@@ -16,10 +24,15 @@ class Controls(QWidget):  # type: ignore[misc]
 
     predict_pressed = Signal()
     cancel_pressed = Signal()
+    replace_ticked = Signal(bool)
 
     def __init__(self) -> None:
         super().__init__()
         self.before = Messages()
+        self.replace = QCheckBox("Replace")
+        self.replace.setToolTip(
+            "Predict again what is there. It stays until the new result is complete."
+        )
         self.button = PrimaryButton("Predict fluorescence")
         self.stage = QLabel()
         self.stage.setIndent(0)
@@ -42,9 +55,11 @@ class Controls(QWidget):  # type: ignore[misc]
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(8)
-        for widget in (self.before, self.button, self._progress, self.after):
+        for widget in (self.before, self.replace, self.button, self._progress, self.after):
             layout.addWidget(widget)
         self._progress.hide()
+        self.replace.hide()
+        self.replace.clicked.connect(self._replace)
         self.button.clicked.connect(self._predict)
         self.cancel.clicked.connect(self._cancel)
 
@@ -52,6 +67,8 @@ class Controls(QWidget):  # type: ignore[misc]
         """Show what can be pressed and what is said."""
         self.before.show_lines(panel.before)
         self.after.show_lines(panel.after)
+        self.replace.setVisible(panel.can_replace)
+        self.replace.setChecked(panel.replaces)
         self.button.setEnabled(panel.can_predict)
         self.button.setToolTip(
             "Predict the outputs of the model. napari stays usable meanwhile."
@@ -70,6 +87,9 @@ class Controls(QWidget):  # type: ignore[misc]
         # Qt shows a bar without an end as one that moves to and fro.
         self.bar.setRange(0, progress.total)
         self.bar.setValue(progress.done)
+
+    def _replace(self, ticked: bool) -> None:
+        self.replace_ticked.emit(ticked)
 
     def _predict(self) -> None:
         self.predict_pressed.emit()

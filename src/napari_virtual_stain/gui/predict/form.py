@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum, auto
 from pathlib import Path
@@ -15,10 +15,12 @@ from napari_virtual_stain.evaluation.pairing import check_grids
 from napari_virtual_stain.events import Notice
 from napari_virtual_stain.gui.geometry import Geometry, result_axes
 from napari_virtual_stain.gui.layers import Layer, Source, read_layer
+from napari_virtual_stain.gui.predict.place import Place, in_memory, on_disk, result_bytes
+from napari_virtual_stain.gui.predict.request import Request
 from napari_virtual_stain.gui.sentences import sentence
 from napari_virtual_stain.image import Image
 from napari_virtual_stain.inference import Fit, PredictOptions, fit
-from napari_virtual_stain.inference.options import Device, Units
+from napari_virtual_stain.inference.options import Device, Precision, Units
 from napari_virtual_stain.io import ModelEntry
 from napari_virtual_stain.model import ModelSpec
 
@@ -45,8 +47,12 @@ class Form:
     uncertainty, errors, masks : bool
         Whether uncertainty, error maps and Otsu masks are wanted.
     match : {"none", "z-score", "least-squares"}
-    device, memory, tile, units
+    device, precision, memory, tile, units, tta
         As in :class:`PredictOptions`.
+    folder : Path, optional
+        Where the result goes; None where it is kept in memory.
+    replaceable : collection of Path
+        Results on disk that may be replaced.
     """
 
     model: ModelEntry | None = None
@@ -58,46 +64,13 @@ class Form:
     masks: bool = False
     match: Match = "none"
     device: Device = "auto"
+    precision: Precision = "auto"
     memory: float | None = None
     tile: int | None = None
     units: Units = "intensity"
-
-
-@dataclass(frozen=True, eq=False)
-class Request:
-    """A prediction that can be made, and what is needed to show it.
-
-    Parameters
-    ----------
-    path : Path
-        Of the model.
-    spec : ModelSpec
-    images : tuple of Image
-        One for each input of the model.
-    options : PredictOptions
-    observed : dict of str to Image
-        By output, its observed image without C axis; outputs without one are absent.
-    errors, masks : bool
-    match : {"none", "z-score", "least-squares"}
-    input_layers : tuple of layers
-        Those of the images.
-    observed_layers : dict of str to layer
-        Those of the observed images.
-    geometry : Geometry
-        That of the first input layer when the prediction was asked for.
-    """
-
-    path: Path
-    spec: ModelSpec
-    images: tuple[Image, ...]
-    options: PredictOptions
-    observed: dict[str, Image]
-    errors: bool
-    masks: bool
-    match: Match
-    input_layers: tuple[Layer, ...]
-    observed_layers: dict[str, Layer]
-    geometry: Geometry
+    tta: bool = False
+    folder: Path | None = None
+    replaceable: Collection[Path] = ()
 
 
 class Readiness(Enum):
@@ -105,16 +78,33 @@ class Readiness(Enum):
 
     EMPTY = auto()
     REFUSED = auto()
+    EXISTS = auto()
     READY = auto()
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """Whether a prediction can be made, in a sentence, and what should be known about it."""
+    """Whether a prediction can be made, in a sentence, and what should be known about it.
+
+    Parameters
+    ----------
+    readiness : Readiness
+        ``EXISTS`` where it would replace results, and nobody has said that it may.
+    text : str
+    notices : tuple of Notice
+    existing : tuple of Path
+        Results on disk that are there already.
+    compares : bool
+        Whether scores, error maps and masks can be made of the result.
+    request : Request, optional
+        Where it is ready.
+    """
 
     readiness: Readiness
     text: str
     notices: tuple[Notice, ...] = ()
+    existing: tuple[Path, ...] = ()
+    compares: bool = True
     request: Request | None = field(default=None, compare=False)
 
 
@@ -173,10 +163,12 @@ def _accept(form: Form) -> Verdict:
     options = PredictOptions(
         channels=channels,
         device=form.device,
+        precision=form.precision,
         memory=form.memory,
         tile=form.tile,
         units=form.units,
         uncertainty=form.uncertainty,
+        tta=form.tta,
     )
     grid = _predicted_grid(fitted, spec)
     observed: dict[str, Image] = {}
@@ -202,20 +194,42 @@ def _accept(form: Form) -> Verdict:
                 "The prediction is not in grey values: match it, or the errors mean nothing.", True
             )
         )
+    place = _place(form, spec, grid, images[0].name)
+    if not place.compares:
+        observed, observed_layers = {}, {}
     request = Request(
         path=form.model.path,
         spec=spec,
         images=images,
         options=options,
         observed=observed,
-        errors=form.errors,
-        masks=form.masks,
+        errors=form.errors and bool(observed),
+        masks=form.masks and place.compares,
         match=form.match,
         input_layers=tuple(source.layer for source in sources),
         observed_layers=observed_layers,
         geometry=Geometry.of(sources[0].layer, sources[0].axes),
+        files=place.files,
     )
-    return Verdict(Readiness.READY, _summary(fitted, spec), _distinct(notices), request)
+    said = _distinct([*notices, *place.notices])
+    readiness, text = Readiness.READY, _summary(fitted, spec)
+    if place.question:
+        readiness, text = Readiness.EXISTS, place.question
+    ready = None if place.question else request
+    return Verdict(readiness, text, said, place.existing, place.compares, ready)
+
+
+def _place(form: Form, spec: ModelSpec, grid: Image, name: str) -> Place:
+    kinds = (spec.uncertainties or ("σ",) * form.tta) if form.uncertainty else ()
+    if form.folder is None:
+        return in_memory(result_bytes(grid, spec, kinds), form.device, form.memory)
+    return on_disk(
+        form.folder,
+        name,
+        result_bytes(grid, spec),
+        uncertainty=bool(kinds),
+        replaceable=form.replaceable,
+    )
 
 
 def _misplaced(first: Layer, others: Sequence[Layer]) -> list[Notice]:

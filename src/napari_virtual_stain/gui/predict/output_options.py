@@ -6,6 +6,7 @@ from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QCheckBox, QGridLayout, QLabel, QWidget
 
 from napari_virtual_stain.evaluation.matching import MATCHES, Match
+from napari_virtual_stain.gui.predict.place import NOT_COMPARED
 from napari_virtual_stain.gui.widgets import Choice
 
 MATCH_NAMES = {"none": "no match", "z-score": "match z-scores", "least-squares": "match by fit"}
@@ -14,6 +15,15 @@ MATCH_TIPS = (
     "no match: as they are;\n"
     "match z-scores: same mean and standard deviation;\n"
     "match by fit: gain and offset of least squares."
+)
+
+ERROR_TIP = (
+    "Observed − predicted, predicted − observed, and the absolute error.\n"
+    "They are added hidden: click on their eye in the layer list."
+)
+MASK_TIP = (
+    "Masks by Otsu's threshold of the predicted channels, and of the observed ones that\n"
+    "they are compared with. They are added hidden: click on their eye in the layer list."
 )
 
 
@@ -37,14 +47,10 @@ class OutputOptions(QWidget):  # type: ignore[misc]
         )
         self.errors = QCheckBox("Error maps")
         self.masks = QCheckBox("Otsu masks")
-        self.masks.setToolTip(
-            "Masks by Otsu's threshold of the predicted channels, and of the observed ones that\n"
-            "they are compared with. They are added hidden: click on their eye in the layer list."
-        )
         self.match = Choice()
         self.match.offer(list(MATCHES), [MATCH_NAMES[match] for match in MATCHES])
         self.match.setToolTip(MATCH_TIPS)
-        self.hint = QLabel("needs an observed layer")
+        self.hint = QLabel()
         layout = QGridLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setHorizontalSpacing(8)
@@ -68,25 +74,31 @@ class OutputOptions(QWidget):  # type: ignore[misc]
         self._has_uncertainty = possible
         self.uncertainty.setVisible(possible)
 
-    def allow_errors(self, possible: bool) -> None:
-        """Whether there is an observed layer to take errors from."""
-        self.errors.setEnabled(possible)
-        self.hint.setVisible(not possible)
-        self.match.setVisible(possible)
-        self.errors.setToolTip(
-            "Observed − predicted, predicted − observed, and the absolute error.\n"
-            "They are added hidden: click on their eye in the layer list."
-            if possible
-            else "Choose an observed layer to compare with."
-        )
+    def allow_errors(self, possible: bool, compares: bool = True) -> None:
+        """Whether there is an observed layer to take errors from.
+
+        Parameters
+        ----------
+        possible : bool
+        compares : bool
+            Whether the result is one of which error maps and masks can be made.
+        """
+        self.errors.setEnabled(possible and compares)
+        self.masks.setEnabled(compares)
+        self.hint.setText("needs an observed layer" if compares else "not above 1 GiB on disk")
+        self.hint.setVisible(not (possible and compares))
+        self.match.setVisible(possible and compares)
+        tip = ERROR_TIP if possible else "Choose an observed layer to compare with."
+        self.errors.setToolTip(tip if compares else NOT_COMPARED)
+        self.masks.setToolTip(MASK_TIP if compares else NOT_COMPARED)
 
     def wants_uncertainty(self) -> bool:
         """Whether uncertainty is wanted and the model yields it."""
         return bool(self.uncertainty.isChecked() and self._has_uncertainty)
 
     def wants_errors(self) -> bool:
-        """Whether error maps are wanted and possible."""
-        return bool(self.errors.isChecked() and self.errors.isEnabled())
+        """Whether error maps are wanted, where they are possible."""
+        return bool(self.errors.isChecked())
 
     def wants_masks(self) -> bool:
         """Whether Otsu masks are wanted."""

@@ -7,7 +7,7 @@ from typing import Any
 
 from napari_virtual_stain.evaluation.errors import ERRORS
 from napari_virtual_stain.gui import result_identity
-from napari_virtual_stain.gui.predict.form import Request
+from napari_virtual_stain.gui.predict.request import Request
 from napari_virtual_stain.gui.predict.work import Outcome
 from napari_virtual_stain.gui.result_maps import (
     Kind,
@@ -28,10 +28,10 @@ def show_outcome(viewer: Any, outcome: Outcome) -> Generator[None, None, list[st
     Returns
     -------
     list of str
-        Names of maps and masks that an earlier prediction has left, and that were not asked
-        for again.
+        Sentences on what has become of other layers.
     """
     request, before = outcome.request, len(viewer.layers)
+    missing = [layer.name for layer in request.input_layers if layer not in viewer.layers]
     predictions = add_prediction(
         viewer,
         outcome.predicted,
@@ -39,11 +39,12 @@ def show_outcome(viewer: Any, outcome: Outcome) -> Generator[None, None, list[st
         outcome.spec,
         geometry=request.geometry,
         limits=outcome.limits,
+        stored=outcome.stored,
     )
     by_output = dict(zip(outcome.predicted.channels, predictions, strict=True))
     yield
     if outcome.uncertainty is not None:
-        add_uncertainty(viewer, outcome.uncertainty, by_output)
+        add_uncertainty(viewer, outcome.uncertainty, by_output, outcome.stored_uncertainty)
         yield
     wanted: list[Kind] = ["errors"] if request.errors else []
     wanted += ["masks"] if request.masks else []
@@ -56,13 +57,18 @@ def show_outcome(viewer: Any, outcome: Outcome) -> Generator[None, None, list[st
     add_masks(viewer, outcome.masks, by_output)
     if len(viewer.layers) > before and predictions[0] in viewer.layers:
         viewer.layers.selection.active = predictions[0]
-    return [
+    left = [
         layer.name
         for layer in viewer.layers
         for predicted in predictions
         if (made_as := result_identity.derived_kind(layer, predicted))
         and not _is_renewed(made_as, request)
     ]
+    said = [f"{name} was removed meanwhile; the prediction was added." for name in missing]
+    if left:
+        text = f"{len(left)} maps or masks of an earlier prediction were left as they were."
+        said.append(f"{text} Tick them to renew them.")
+    return said
 
 
 def _is_renewed(kind: str, request: Request) -> bool:

@@ -54,6 +54,9 @@ class Panel:
         Text of Cancel.
     before, after : tuple of Line
         Above the button (whether it can be pressed, and why not) and below it.
+    can_replace, replaces : bool
+        Whether there are results on disk, so that it is asked whether they may be replaced, and
+        whether they may.
     """
 
     can_predict: bool
@@ -62,11 +65,14 @@ class Panel:
     cancel: str
     before: tuple[Line, ...]
     after: tuple[Line, ...]
+    can_replace: bool
+    replaces: bool
 
 
 TONES = {
     Readiness.EMPTY: Tone.HINT,
     Readiness.REFUSED: Tone.ERROR,
+    Readiness.EXISTS: Tone.HINT,
     Readiness.READY: Tone.GOOD,
 }
 
@@ -82,6 +88,8 @@ def panel(verdict: Verdict, run: Run) -> Panel:
         cancel="Cancelling…" if run.stage is Stage.CANCELLING else "Cancel",
         before=() if run.is_on else before,
         after=run.lines if run.is_on else tuple(one for one in run.lines if one not in said),
+        can_replace=bool(verdict.existing) and not run.is_on,
+        replaces=bool(verdict.existing) and verdict.readiness is Readiness.READY,
     )
 
 
@@ -106,17 +114,21 @@ def failed(text: str) -> Run:
     return Run(Stage.FAILED, (Line(Tone.ERROR, text),))
 
 
-def cancelled() -> Run:
-    """Return the end of a run that was cancelled."""
-    return Run(Stage.CANCELLED, (Line(Tone.INFO, "Cancelled. Nothing was added or changed."),))
+def cancelled(goes_on: bool = False) -> Run:
+    """Return the end of a run that was cancelled; on disk, the next may go on where it stopped."""
+    text = "Predict goes on where it stopped." if goes_on else "Nothing was added or changed."
+    return Run(Stage.CANCELLED, (Line(Tone.INFO, f"Cancelled. {text}"),))
 
 
 def result_sentence(outcome: Outcome) -> str:
     """Return what was predicted, in what time, on what, and how well where that is known."""
-    names = list(outcome.predicted.channels)
+    names, origin = list(outcome.predicted.channels), outcome.predicted.provenance
     what = names[0] if len(names) == 1 else f"{len(names)} channels"
-    device = outcome.predicted.provenance.get("device", "")
-    text = f"Predicted {what} in {duration(outcome.seconds)}" + (f" on the {device}" * bool(device))
+    text = f"Predicted {what} in {duration(outcome.seconds)}"
+    if "device" in origin:
+        text += f" on the {origin['device']}"
+    if "precision" in origin:
+        text += f" in {origin['precision']}"
     scores = [
         f"{name} r = {comparison.metrics[name]['pearson_r']:.2f}"
         for name, comparison in outcome.comparisons.items()

@@ -5,16 +5,20 @@ from __future__ import annotations
 import time
 from collections.abc import Generator
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from napari_virtual_stain.errors import VirtualStainError
+from napari_virtual_stain.errors import ResultTooLargeError, VirtualStainError
 from napari_virtual_stain.evaluation import Comparison, compare_events
-from napari_virtual_stain.evaluation.display import Limits, display_limits
+from napari_virtual_stain.evaluation.display import Limits, display_limits, sampled_limits
 from napari_virtual_stain.evaluation.mask_image import mask_image
 from napari_virtual_stain.events import Notice, Progress, Work
-from napari_virtual_stain.gui.predict.form import Request
+from napari_virtual_stain.gui.predict.on_disk import lower_levels
+from napari_virtual_stain.gui.predict.place import too_large
+from napari_virtual_stain.gui.predict.request import Request
+from napari_virtual_stain.gui.result_layers import Stored
 from napari_virtual_stain.image import Image
 from napari_virtual_stain.model import ModelSpec
 
@@ -41,6 +45,8 @@ class Outcome:
         Otsu masks of the outputs without a comparison, where masks are wanted.
     problems : tuple of str
         Why something beside the prediction could not be made.
+    stored, stored_uncertainty : Stored or None
+        Where predictions and uncertainty are, if they are on disk.
     """
 
     request: Request
@@ -52,6 +58,8 @@ class Outcome:
     comparisons: dict[str, Comparison] = field(default_factory=dict)
     masks: dict[str, Image] = field(default_factory=dict)
     problems: tuple[str, ...] = ()
+    stored: Stored | None = None
+    stored_uncertainty: Stored | None = None
 
 
 def predict_request(request: Request) -> Work[Outcome]:
@@ -65,9 +73,17 @@ def predict_request(request: Request) -> Work[Outcome]:
     from napari_virtual_stain.inference import predict_events
     from napari_virtual_stain.io import load_model_file
 
-    model = load_model_file(request.path)
-    prediction = yield from predict_events(model, request.images, request.options)
-    predicted = prediction.predicted
+    model, files = load_model_file(request.path), request.files
+    target = files.target(model.spec) if files is not None else None
+    if target is not None:
+        target.check()
+    try:
+        prediction = yield from predict_events(model, request.images, request.options, target)
+    except ResultTooLargeError:
+        raise VirtualStainError(too_large()) from None
+    predicted, uncertainty = prediction.predicted, prediction.uncertainty
+    stored = _stored(predicted, files.predicted if files else None)
+    stored_uncertainty = _stored(uncertainty, files.uncertainty if files else None)
 
     comparisons: dict[str, Comparison] = {}
     problems: list[str] = []
@@ -85,18 +101,25 @@ def predict_request(request: Request) -> Work[Outcome]:
         if request.masks and comparison is None:
             masks[name] = yield from _mask(channel)
         yield Progress("Contrast", 0, 0)
-        limits[name] = _limits(channel, comparison, request)
+        smallest = (predicted, *(stored.lower if stored else ()))[-1].channel(name)
+        limits[name] = _limits(smallest, comparison, request)
     return Outcome(
         request=request,
         spec=model.spec,
         predicted=predicted,
-        uncertainty=prediction.uncertainty,
+        uncertainty=uncertainty,
         seconds=time.perf_counter() - start,
         limits=limits,
         comparisons=comparisons,
         masks=masks,
         problems=tuple(problems),
+        stored=stored,
+        stored_uncertainty=stored_uncertainty,
     )
+
+
+def _stored(image: Image | None, path: Path | None) -> Stored | None:
+    return None if image is None or path is None else Stored(path, lower_levels(image, path))
 
 
 def _mask(channel: Image) -> Generator[Any, None, Image]:
@@ -121,15 +144,20 @@ def _limits(predicted: Image, comparison: Comparison | None, request: Request) -
     """Return contrast limits: those of the observed image where there is one.
 
     The layer holds the prediction before the match, so they are taken back through the match
-    (that of the first time point).
+    (that of the first time point). `predicted` is on disk the smallest that there is of it.
     """
-    pixels = predicted.numpy()
     if comparison is None:
-        return display_limits(pixels)
+        return _own_limits(predicted, request)
     (name,) = comparison.channels
     gain, offset = comparison.coefficients[name][0]
     in_own_units = predicted.provenance.get("units") in ("z-score", "network units")
     if gain <= 0 or (request.match == "none" and in_own_units):
-        return display_limits(pixels)
+        return _own_limits(predicted, request)
     low, high = comparison.display_limits[name]
     return (low - offset) / gain, (high - offset) / gain
+
+
+def _own_limits(predicted: Image, request: Request) -> Limits:
+    if request.files is not None:
+        return sampled_limits(predicted)
+    return display_limits(predicted.numpy())
