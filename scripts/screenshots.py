@@ -8,6 +8,7 @@ The image is the ISL well of the shared data folder (`../shared/data`, or `$VSTA
 from __future__ import annotations
 
 import os
+import shutil
 import sys
 import time
 from collections.abc import Callable
@@ -26,7 +27,7 @@ from napari_virtual_stain.io import find_model, read_image
 
 MODEL = "phase13_dapi_map2_nfh"
 SIZE = (1500, 950)
-PATIENCE = 120.0
+PATIENCE = 300.0
 
 
 def main(folder: Path) -> None:
@@ -87,8 +88,53 @@ def main(folder: Path) -> None:
     picture_of_dock("advanced")
     get_settings().appearance.theme = "light"
     picture("light")
+    results = folder / "results"
+    shutil.rmtree(results, ignore_errors=True)
+    results.mkdir()
+    pick(dock.advanced.result.choice, True)
+    dock.advanced.result.pick(results)
+    picture_of_dock("on-disk-light")
     get_settings().appearance.theme = "dark"
+    picture_of_dock("on-disk")
+
+    dock.advanced.tile.setValue(128)
+    dock.predict()
+    until(lambda: 0 < 0.8 * dock.controls.bar.maximum() < dock.controls.bar.value())
+    dock.cancel()
+    until(lambda: not dock.run.is_on)
+    picture_of_dock("on-disk-cancelled")
+    dock.predict()
+    until(lambda: "Going on" in dock.controls.after.text())
+    picture_of_dock("on-disk-going-on")
+    until(lambda: not dock.run.is_on)
+    assert dock.run.stage is Stage.FINISHED, dock.run
     dock.advanced.collapse()
+    picture_of_dock("on-disk-finished")
+    picture("on-disk-finished")
+    dock.controls.replace.click()
+    dock.advanced.tta.setChecked(True)
+    dock.advanced.tile.setValue(0)
+    picture_of_dock("on-disk-replace")
+    dock.predict()
+    until(lambda: not dock.run.is_on)
+    assert dock.run.stage is Stage.FINISHED, dock.run
+    show_only(viewer, *[layer.name for layer in viewer.layers if "uncertainty" in layer.name])
+    picture("tta-uncertainty")
+    show_only(viewer, "DAPI predicted", "MAP2 predicted", "NFH predicted")
+    dock.advanced.tta.setChecked(False)
+    dock.advanced.expand()
+    dock.advanced.memory.setValue(0.1)
+    pick(dock.advanced.device, "cpu")
+    movie = np.broadcast_to(viewer.layers["phase"].data, (400, *viewer.layers["phase"].data.shape))
+    movie = viewer.add_image(movie, name="movie", axis_labels="tzyx", visible=False)
+    before = dock.inputs[0].layer.value()
+    pick(dock.inputs[0].layer, movie)
+    picture_of_dock("on-disk-large")
+    pick(dock.advanced.result.choice, False)
+    picture_of_dock("too-large")
+    pick(dock.inputs[0].layer, before)
+    viewer.layers.remove(movie)
+    dock.advanced.memory.setValue(0)
 
     broken = np.asarray(viewer.layers["phase"].data, np.float32)
     broken[3, 40, 50] = np.nan

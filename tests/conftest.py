@@ -8,6 +8,12 @@ from pathlib import Path
 import pytest
 
 
+@pytest.fixture(scope="session", autouse=True)
+def measurements_of_tests(tmp_path_factory) -> None:
+    """Keep what tests measure out of the user's cache folder, in child processes too."""
+    os.environ["VSTAIN_CACHE"] = str(tmp_path_factory.mktemp("cache"))
+
+
 @pytest.fixture(scope="session")
 def data_folder() -> Path:
     """Return the folder of real images, or skip where it is absent."""

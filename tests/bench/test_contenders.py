@@ -55,7 +55,7 @@ def test_a_contender_predicts_the_image(references, name, ndim):
 
 def test_other_weights_than_those_of_the_reference_are_refused(references):
     path, checksum = references[2]
-    case = CASES[2] | {"options": {"filters": 4, "depth": 1}}
+    case = CASES[2] | {"options": {"filters": 2, "depth": 2}}
     with pytest.raises(ValueError, match="weights or image differ"):
         measure_contender("whole", case, "cpu", 1, path, checksum)
 

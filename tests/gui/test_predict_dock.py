@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 import time
@@ -210,6 +211,27 @@ def test_running(ready, monkeypatch, qtbot):
     assert not ready.controls.cancel.isVisible()
 
 
+def test_writing_shows_that_it_is_busy(ready, qtbot):
+    ready.controls.show_progress(Progress("Predicting", 3, 3))
+    ready.controls.show_progress(Progress("Writing", 0, 0))
+    assert ready.controls.stage.text() == "Writing…"
+    assert (ready.controls.bar.minimum(), ready.controls.bar.maximum()) == (0, 0)
+
+
+def test_precision_is_chosen_from_what_the_library_knows(ready):
+    precision = ready.advanced.precision
+    assert texts(precision) == ["automatic", "fp32", "bf16", "fp16"]
+    assert "0.02 σ" in precision.toolTip()
+    assert ready.verdict.request.options.precision == "auto"
+
+
+def test_what_it_was_computed_on_is_said_in_the_end(ready, qtbot):
+    ready.advanced.precision.choose("bf16")
+    ready.advanced.precision.activated.emit(0)
+    predict(qtbot, ready)
+    assert re.search(r" on the CPU \(\d+ threads?\) in bf16\.", said(ready)[1])
+
+
 def test_cancel_within_two_seconds_and_predict_again(ready, save, viewer, plane, qtbot):
     viewer.layers.remove(plane)
     big = da.random.default_rng(0).integers(0, 1000, (1500, 1600), chunks=500)
@@ -395,9 +417,22 @@ def test_options_reach_the_work(ready, qtbot):
     ready.advanced.tile.setValue(128)
     ready.advanced.units.choose("z-score")
     ready.advanced.units.activated.emit(0)
+    ready.advanced.precision.choose("bf16")
+    ready.advanced.precision.activated.emit(0)
+    assert not ready.verdict.request.options.tta
+    ready.advanced.tta.click()
     options = ready.verdict.request.options
+    assert (options.precision, options.tta) == ("bf16", True)
     assert (options.device, options.memory, options.tile) == ("cpu", 1.5, 128)
     assert options.units == "z-score"
+
+
+def test_other_options_do_not_keep_the_preferences_from_being_taken(ready, monkeypatch):
+    ready.advanced.tta.click()
+    monkeypatch.setattr(predict_dock.settings, "device", lambda: "cpu")
+    ready.hide()
+    ready.show()
+    assert ready.verdict.request.options.device == "cpu"
 
 
 def test_preferences_are_the_defaults_until_something_is_chosen(ready, monkeypatch, qtbot):
@@ -442,10 +477,16 @@ def test_everything_has_a_tooltip(ready):
         ready.outputs.errors,
         ready.outputs.masks,
         ready.outputs.match,
+        ready.advanced.result.choice,
+        ready.advanced.result.shown,
+        ready.advanced.result.browse,
         ready.advanced.device,
+        ready.advanced.precision,
+        ready.advanced.tta,
         ready.advanced.memory,
         ready.advanced.tile,
         ready.advanced.units,
+        ready.controls.replace,
         ready.controls.button,
         ready.controls.cancel,
     ]

@@ -152,3 +152,26 @@ def test_deleting_every_layer_meanwhile_harms_nothing(window, qtbot):
     wait(qtbot, dock)
     assert dock.run.stage is Stage.FINISHED
     assert [layer.name for layer in viewer.layers] == ["nuclei predicted"]
+
+
+def test_from_disk_to_disk_and_into_memory_while_it_is_looked_at(window, tmp_path, pixels, qtbot):
+    viewer, dock = window
+    viewer.layers.clear()
+    viewer.add_image(pixels(2, 300, 320), name="cells", axis_labels="tyx")
+    destination = dock.advanced.result
+    destination.choice.choose(True)
+    destination.pick(tmp_path)
+    for on_disk in (True, True, False):
+        destination.choice.choose(on_disk)
+        destination.choice.picked.emit()
+        if dock.controls.replace.isVisibleTo(dock):
+            dock.controls.replace.click()
+        dock.predict()
+        wait(qtbot, dock)
+        assert dock.run.stage is Stage.FINISHED, dock.run.lines
+        layer = viewer.layers["nuclei predicted"]
+        assert layer.multiscale == on_disk
+        assert layer.visible
+        viewer.dims.set_current_step(0, 1)
+        viewer.dims.set_current_step(0, 0)
+    assert len(viewer.layers) == 2

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -20,7 +21,7 @@ from napari_virtual_stain.gui.predict.state import (
     result_sentence,
 )
 from napari_virtual_stain.gui.predict.work import Outcome
-from napari_virtual_stain.gui.sentences import Line, Tone, joined, sentence
+from napari_virtual_stain.gui.sentences import Line, Tone, joined, sentence, shortened
 from napari_virtual_stain.image import Image
 
 READY = Verdict(Readiness.READY, "It fits.", (Notice("Voxel size unknown.", True),))
@@ -28,7 +29,7 @@ EMPTY = Verdict(Readiness.EMPTY, "Open an image.")
 REFUSED = Verdict(Readiness.REFUSED, "photo is an RGB image.")
 
 
-def outcome(channels=("DAPI",), seconds=2.1, scores=None, problems=()):
+def outcome(channels=("DAPI",), seconds=2.1, scores=None, problems=(), **origin):
     comparisons = {
         name: SimpleNamespace(metrics={name: {"pearson_r": r}})
         for name, r in (scores or {}).items()
@@ -37,7 +38,7 @@ def outcome(channels=("DAPI",), seconds=2.1, scores=None, problems=()):
         np.zeros((len(channels), 4, 4)),
         "CYX",
         channels=channels,
-        provenance={"device": "CPU (2 threads)"},
+        provenance={"device": "CPU (2 threads)", **origin},
     )
     return Outcome(None, None, predicted, None, seconds, {}, comparisons, problems=problems)
 
@@ -51,6 +52,31 @@ def test_before_a_run_it_is_said_whether_it_can_be_pressed(verdict, tone):
     assert shown.can_choose
     assert shown.before[0] == Line(tone, verdict.text)
     assert shown.after == ()
+
+
+def test_it_is_asked_whether_what_is_there_may_be_replaced():
+    there = (Path("cells.predicted.ome.zarr"),)
+    asked = panel(Verdict(Readiness.EXISTS, "It exists.", existing=there), Run())
+    assert asked.before == (Line(Tone.HINT, "It exists."),)
+    assert (asked.can_predict, asked.can_replace, asked.replaces) == (False, True, False)
+    agreed = Verdict(Readiness.READY, "It fits.", existing=there)
+    shown = panel(agreed, Run())
+    assert (shown.can_predict, shown.can_replace, shown.replaces) == (True, True, True)
+    assert not panel(agreed, Run(Stage.RUNNING)).can_replace
+    assert not panel(READY, Run()).can_replace
+
+
+def test_a_cancelled_run_says_whether_it_goes_on():
+    texts = [cancelled(goes_on).lines[0].text for goes_on in (False, True)]
+    assert texts == [
+        "Cancelled. Nothing was added or changed.",
+        "Cancelled. Predict goes on where it stopped.",
+    ]
+
+
+def test_a_reduced_precision_is_no_warning():
+    run = Run(Stage.RUNNING).with_notice(Notice("bf16: 2 times as fast as fp32."))
+    assert run.lines[0].tone is Tone.INFO
 
 
 def test_notices_stand_under_the_verdict():
@@ -114,6 +140,7 @@ def test_in_the_end_warnings_are_kept_and_what_stands_above_is_not_repeated():
     ("of", "text"),
     [
         (outcome(), "Predicted DAPI in 2.1 s on the CPU (2 threads)."),
+        (outcome(precision="bf16"), "Predicted DAPI in 2.1 s on the CPU (2 threads) in bf16."),
         (
             outcome(("a", "b", "c"), 75, {"a": 0.751, "b": 0.5, "c": -0.1}),
             "Predicted 3 channels in 1 min 15 s on the CPU (2 threads). "
@@ -140,3 +167,5 @@ def test_words():
         "a and b",
         "a, b and c",
     ]
+    assert shortened("cells.tif") == "cells.tif"
+    assert shortened("0123456789.tif", 9) == "0123….tif"

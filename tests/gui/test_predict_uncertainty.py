@@ -51,6 +51,19 @@ def test_it_is_asked_about_only_where_there_is_any(dock, save, unsure):
     assert dock.verdict.request.options.uncertainty
 
 
+def test_test_time_augmentation_offers_it_for_every_model(dock, viewer, save, qtbot):
+    dock.choose_model(save())
+    dock.advanced.tta.click()
+    assert dock.outputs.uncertainty.isVisible()
+    assert dock.verdict.request.options.uncertainty
+    predict(dock, qtbot)
+    sigma = viewer.layers["nuclei uncertainty (σ)"]
+    assert sigma.data.max() > 0
+    dock.advanced.tta.click()
+    assert not dock.outputs.uncertainty.isVisible()
+    assert not dock.verdict.request.options.uncertainty
+
+
 def test_the_map_lies_on_the_prediction_hidden(dock, viewer, unsure, qtbot):
     dock.choose_model(unsure)
     predict(dock, qtbot)

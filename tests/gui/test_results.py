@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
+import dask.array as da
 import numpy as np
 import pytest
 
 from napari_virtual_stain.evaluation import compare
 from napari_virtual_stain.gui.layer_data import METADATA
 from napari_virtual_stain.gui.layers import read_layer
+from napari_virtual_stain.gui.result_layers import Stored
 from napari_virtual_stain.gui.result_maps import MASK_COLORS, add_comparison, add_masks
 from napari_virtual_stain.gui.results import add_prediction, is_result
 from napari_virtual_stain.image import Image
@@ -297,3 +300,56 @@ def test_a_prediction_of_a_simulated_specimen_is_called_simulated(viewer, stack)
     layers = add_prediction(viewer, image, [stack], SPEC)
     names = [layer.name for layer in layers]
     assert names == ["simulated DAPI predicted", "simulated MAP2 predicted"]
+
+
+def pyramid(image, folder="a"):
+    """Return an image as it comes from the disk, and where it is."""
+    full = image.replace(data=da.from_array(image.data, chunks=8))
+    half = full.replace(data=full.data[..., ::2, ::2])
+    return full, Stored(Path(folder) / "phase.predicted.ome.zarr", (half,))
+
+
+def test_what_is_on_disk_is_shown_from_there(viewer, stack):
+    image, stored = pyramid(predicted())
+    layers = add_prediction(viewer, image, [stack], SPEC, stored=stored)
+    for position, layer in enumerate(layers):
+        assert layer.multiscale
+        assert [type(level) for level in layer.data] == [da.Array, da.Array]
+        np.testing.assert_array_equal(np.asarray(layer.data[0]), image.data[position])
+        low, high = np.percentile(np.asarray(layer.data[1]), (0.02, 99.8))
+        assert layer.contrast_limits == pytest.approx([low, high], rel=1e-5)
+        assert layer.metadata[METADATA]["file"] == str(stored.path)
+        assert layer.scale.tolist() == [0.5, 0.5]
+        assert read_layer(layer).image.shape == (20, 30)
+        json.dumps(layer.metadata[METADATA])
+
+
+def test_a_layer_that_cannot_hold_the_new_pixels_is_exchanged_for_one_with_its_looks(viewer, stack):
+    first = add_prediction(viewer, predicted(), [stack], SPEC)[0]
+    first.colormap, first.visible, first.name = "red", False, "mine"
+    viewer.layers.selection.active = first
+    order = names(viewer)
+    image, stored = pyramid(predicted(1))
+    second = add_prediction(viewer, image, [stack], SPEC, stored=stored)[0]
+    assert names(viewer) == order
+    assert viewer.layers.selection.active is second is not first
+    assert (second.colormap.name, second.visible) == ("red", False)
+    assert second.contrast_limits == first.contrast_limits
+    stack.rotate = 90
+    third = add_prediction(viewer, predicted(2), [stack], SPEC)[0]
+    assert names(viewer) == order
+    assert not third.multiscale
+    assert third.metadata[METADATA]["file"] is None
+    np.testing.assert_allclose(third.rotate, [[0, -1], [1, 0]], atol=1e-12)
+    stack.rotate = 0
+    fourth = add_prediction(viewer, image, [stack], SPEC, stored=stored)[0]
+    np.testing.assert_allclose(fourth.rotate, np.eye(2), atol=1e-12)
+
+
+def test_as_many_resolutions_are_updated_in_place(viewer, stack):
+    image, stored = pyramid(predicted())
+    first = add_prediction(viewer, image, [stack], SPEC, stored=stored)[0]
+    image, stored = pyramid(predicted(1), "b")
+    assert add_prediction(viewer, image, [stack], SPEC, stored=stored)[0] is first
+    np.testing.assert_array_equal(np.asarray(first.data[0]), image.data[0])
+    assert first.metadata[METADATA]["file"] == str(stored.path)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dask.array as da
 import numpy as np
 import pytest
 
@@ -121,3 +122,14 @@ def test_axes_of_a_result():
     image = Image(np.zeros((2, 3, 4, 5, 6)), "TCZYX")
     assert result_axes(image, consumes_planes=False) == "TZYX"
     assert result_axes(image, consumes_planes=True) == "TYX"
+
+
+def test_lazy_pixels_stay_lazy(viewer):
+    layer = viewer.add_image(np.zeros((4, 5, 6, 7)), axis_labels="xtzy")
+    place = Geometry.of(layer, "XTZY").keep("TYX")
+    pixels = np.arange(5 * 1 * 7 * 4).reshape(5, 1, 7, 4)
+    expected = pixels[:, 0].transpose(2, 0, 1)[:, :, None]
+    for data in (pixels, da.from_array(pixels)):
+        arranged = place.arrange(Image(data, "TZYX"))
+        assert type(arranged) is type(data)
+        np.testing.assert_array_equal(np.asarray(arranged), expected)

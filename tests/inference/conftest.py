@@ -9,9 +9,17 @@ import pytest
 import torch
 
 from napari_virtual_stain import networks
+from napari_virtual_stain.inference import remembered
 from napari_virtual_stain.model import InputSpec, ModelSpec, NetworkSpec, OutputSpec, StainModel
 
 MakeModel = Callable[..., StainModel]
+
+
+@pytest.fixture(autouse=True)
+def nothing_remembered(tmp_path, monkeypatch) -> None:
+    """Let no test know what another has measured."""
+    monkeypatch.setenv("VSTAIN_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr(remembered, "_known", {})
 
 
 @pytest.fixture(scope="session")

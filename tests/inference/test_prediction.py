@@ -258,7 +258,7 @@ def test_memory_that_runs_out_leads_to_smaller_tiles(make_model, monkeypatch):
 
     def scarce(self, staged, raw=None):
         sizes.append(staged.numel())
-        if staged.numel() > 15_000:
+        if staged.numel() >= 200 * 200:
             raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB")
         return on_device(self, staged, raw)
 

@@ -10,6 +10,7 @@ from napari_virtual_stain.image import Image
 from napari_virtual_stain.inference import predict
 from napari_virtual_stain.inference.devices import choose_device
 from napari_virtual_stain.inference.engine import Engine
+from napari_virtual_stain.inference.memory import KEPT_BLOCKS
 from napari_virtual_stain.io import list_models, load_model
 
 TOLERANCE = 1e-4
@@ -145,12 +146,15 @@ def test_all_networks_are_covered():
     assert covered == set(networks.names()) - WITH_A_WINDOW
 
 
-@pytest.mark.parametrize(("name", "tiled"), [("gvtnet", True), ("gvtnet-denoise", False)])
-def test_several_operators_are_not_tiled_where_the_image_fits(make_model, monkeypatch, name, tiled):
-    """Each takes a pass, which costs more than prompt progress is worth."""
-    engine = Engine(make_model(name).network, 1, choose_device("cpu"), memory=1.0)
-    monkeypatch.setattr(engine, "_speed", lambda padded: 1e5)
-    assert engine.plan((1000, 1000)).is_whole is not tiled
+def test_what_would_run_again_is_not_tiled_where_the_image_fits(make_model, monkeypatch):
+    """Tiles wait at operators where there is room; without it, each operator takes a pass."""
+    network = make_model("gvtnet-denoise").network
+    engine = Engine(network, 1, choose_device("cpu"), memory=16.0, tta=True)
+    monkeypatch.setattr(engine, "_speed", lambda sizes: 1e5)
+    assert not engine.plan((1000, 1000)).is_whole
+    need = engine.need((1000, 1000), 1000 * 1000)
+    engine.memory = int(1.5 * need.times(KEPT_BLOCKS).bytes(1000 * 1000))
+    assert engine.plan((1000, 1000)).is_whole
     engine.memory = int(1e8)
     assert not engine.plan((1000, 1000)).is_whole
 

@@ -113,9 +113,9 @@ def measure_contender(
 
 def _checksum(model: StainModel, image: Image) -> int:
     """Return a checksum of weights and image: contenders are given the same."""
-    total = zlib.crc32(np.ascontiguousarray(image.data))
+    total = zlib.crc32(np.ascontiguousarray(image.data).data)
     for tensor in model.network.state_dict().values():
-        total = zlib.crc32(np.ascontiguousarray(tensor.numpy()), total)
+        total = zlib.crc32(np.ascontiguousarray(tensor.numpy()).data, total)
     return total
 
 

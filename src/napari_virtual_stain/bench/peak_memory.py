@@ -16,8 +16,8 @@ def resident() -> int:
 def peak(device: torch.device) -> int:
     """Return the most bytes held so far: on the GPU, or in memory by this process.
 
-    The memory of a process counts from its start and cannot be set back: a fresh process tells
-    what one piece of work took.
+    The memory of a process counts from its start, so a fresh process tells what one piece of work
+    took. Linux starts counting at what the process that started it held: that should be light.
     """
     if device.type == "cuda":
         return int(torch.cuda.max_memory_allocated(device))

@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Generator, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import cached_property, partial
 from typing import Any
 
@@ -28,7 +28,7 @@ from napari_virtual_stain.inference.devices import (
 )
 from napari_virtual_stain.inference.dihedral import Turn, turns_for
 from napari_virtual_stain.inference.frames import RawReader
-from napari_virtual_stain.inference.memory import Need, estimated_need, measure_need
+from napari_virtual_stain.inference.memory import KEPT_BLOCKS, Need, estimated_need, measure_need
 from napari_virtual_stain.inference.options import Precision, Statistic
 from napari_virtual_stain.inference.padding import Read, padded_size
 from napari_virtual_stain.inference.plan import Tile, TilePlan, TooLittleMemory, plan, split
@@ -57,6 +57,14 @@ WINDOWS_AT_ONCE = {"cpu": 1, "cuda": 8, "mps": 8}
 
 CACHE_SHARE = 0.5
 """Of the memory of a forward, at most so much stays with a tile that waits at a global operator."""
+
+WORTH_KEEPING = 1.25
+"""Freed blocks are kept where that makes tiles dearer by no more than this: it saves a quarter to a
+half of the time."""
+
+SHARE_OF_OVERHEAD, MOST_OVERHEAD = 8, 2**27
+"""Of the memory, one part in eight and at most 128 MiB is for what is read, written and measured
+beside the forwards."""
 
 WORTH_CHOOSING = 8
 """A precision is chosen for work that is so many times larger than the probe that it takes."""
@@ -90,6 +98,11 @@ class Engine:
     ----------
     reserved : int
         Bytes of the memory that something else takes while it runs.
+    is_limited : bool
+        Whether the memory of the system that it may use was given.
+    keeps_blocks : bool
+        Whether the plan that was made last allows for blocks that are kept when they are
+        freed (:func:`.steady_allocator`).
     """
 
     def __init__(
@@ -127,6 +140,8 @@ class Engine:
             weights = sum(t.numel() * t.element_size() for t in network.state_dict().values())
             self.memory = int(memory * 2**30) - copies * weights
         self.reserved = 0
+        self.keeps_blocks = False
+        self.is_limited = memory is not None and device.type == "cpu"
         self._largest: int | None = None
         self._needs: dict[tuple[Any, ...], Need] = {}
         self._speeds: dict[tuple[Any, ...], float] = {}
@@ -134,7 +149,8 @@ class Engine:
     @property
     def available(self) -> int:
         """Bytes that a forward may take."""
-        return max(self.memory - self.reserved, 0)
+        overhead = min(self.memory // SHARE_OF_OVERHEAD, MOST_OVERHEAD)
+        return max(self.memory - overhead - self.reserved, 0)
 
     @cached_property
     def key(self) -> str:
@@ -156,9 +172,25 @@ class Engine:
         VirtualStainError
             If the smallest exact tile, or one window, does not fit into the memory.
         """
+        need = self.need(sizes, math.prod(self._padded(sizes)))
+        spared = self._planned(sizes, tile, need)
+        if self.device.type != "cpu":
+            return spared
+        # Where freed blocks are kept it is faster, but takes more memory. It is not worth much
+        # smaller tiles, nor an error.
+        try:
+            kept = self._planned(sizes, tile, need.times(KEPT_BLOCKS))
+        except VirtualStainError:
+            return spared
+        if isinstance(kept, TilePlan) and isinstance(spared, TilePlan):
+            self.keeps_blocks = kept.overhead <= WORTH_KEEPING * spared.overhead
+        else:
+            self.keeps_blocks = True
+        return kept if self.keeps_blocks else spared
+
+    def _planned(self, sizes: tuple[int, ...], tile: int | None, need: Need) -> Plan:
         padded = self._padded(sizes)
         window = self.geometry.window
-        need = self.need(sizes, math.prod(window.input if window else padded))
         if window is not None:
             fitting = need.voxels(self.available) // math.prod(window.input)
             if not fitting:
@@ -174,8 +206,15 @@ class Engine:
             core=tile,
             block=self._block(padded),
             whole_z=self.geometry.projects,
+            memory=self.available,
+            seconds=SECONDS_PER_FORWARD,
         )
         try:
+            if self._largest is not None:
+                with suppress(TooLittleMemory):
+                    return tiled(max_voxels=min(self._fitting(need), self._largest))
+                # What failed was another time: that is no reason not to try.
+                self._largest = None
             if tile is not None or math.prod(padded) <= PROBE_VOXELS[0]:
                 return tiled()
             preferred = int(self._speed(sizes) * SECONDS_PER_FORWARD)
@@ -359,7 +398,12 @@ class Engine:
 
     def spare_bytes(self, plan: TilePlan) -> int:
         """Return the memory that a plan leaves."""
-        return max(self.available - self.need(plan.size, plan.voxels).bytes(plan.voxels), 0)
+        return max(self.available - self.needed_bytes(plan), 0)
+
+    def needed_bytes(self, plan: Plan) -> int:
+        """Return what the forwards of a plan take."""
+        need = self.need(plan.size, plan.voxels)
+        return (need.times(KEPT_BLOCKS) if self.keeps_blocks else need).bytes(plan.voxels)
 
     def allows(self, tile: Tile) -> bool:
         """Whether a tile of this size has not failed for want of memory yet."""
@@ -371,8 +415,8 @@ class Engine:
         self._largest = _voxels(tile) - 1
         remember("largest", self._limit_key, {"voxels": self._largest, "memory": self.memory})
 
-    def halves(self, tile: Tile, plan: TilePlan) -> tuple[Tile, Tile]:
-        """Return a tile's halves.
+    def halves(self, tile: Tile, plan: TilePlan) -> tuple[Tile, ...]:
+        """Return the parts of a tile that are computed instead of it.
 
         Raises
         ------
@@ -410,7 +454,7 @@ class Engine:
             return need
         if need.voxels(self.available) < math.prod(smallest):
             return need  # not even a probe would fit
-        self._needs[measured] = self._measured(sizes) or need
+        self._needs[measured] = self._measured(sizes, need) or need
         return self._needs[measured]
 
     def too_little(self, what: str, needed: int) -> VirtualStainError:
@@ -445,7 +489,7 @@ class Engine:
         parts = values[:half], values[half:]
         return np.concatenate([self._forward_in_halves(part, channels, halved) for part in parts])
 
-    def _measured(self, sizes: tuple[int, ...]) -> Need | None:
+    def _measured(self, sizes: tuple[int, ...], estimated: Need) -> Need | None:
         """Return what two probes take of memory, measured now or by an earlier run."""
         smaller, larger = (self._grown(sizes, voxels) for voxels in PROBE_VOXELS)
         key = f"{self.key}-{self.precision}-{smaller}-{larger}-{len(self.turns)}"
@@ -454,7 +498,7 @@ class Engine:
             return Need(int(known["fixed"]), float(known["per_voxel"]))
         if math.prod(larger) <= math.prod(smaller):
             return None
-        need = measure_need(self._probe, smaller, larger, self.device)
+        need = measure_need(self._probe, smaller, larger, self.device, estimated)
         if need is not None:
             remember("memory", key, {"fixed": need.fixed, "per_voxel": need.per_voxel})
         return need
@@ -473,14 +517,14 @@ class Engine:
         return self._speeds[shape]
 
     def _fitting(self, need: Need) -> int:
-        """Return the voxels that may be computed at a time."""
+        """Return the voxels that fit, by what is known of the network and of earlier runs."""
         fitting = need.voxels(self.available)
         if fitting > PROBE_VOXELS[1] and self._largest is None:
             known = recall("largest", self._limit_key)
-            # What failed with more memory may well be tried again, with less it would fail again.
+            # With less memory than it failed with, it would fail again.
             if known is not None and self.memory <= 1.1 * known["memory"]:
                 self._largest = int(known["voxels"])
-        return fitting if self._largest is None else min(fitting, self._largest)
+        return fitting
 
     def _passes_again(self, padded: tuple[int, ...], need: Need, preferred: int) -> bool:
         """Whether tiles would run more than once, for want of room to wait in for operators."""

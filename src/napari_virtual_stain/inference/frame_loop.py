@@ -114,6 +114,7 @@ def plan_settled(member: Member, earlier: Mapping[str, Any] | None) -> Plan:
     settled = (earlier or {}).get("plan")
     if settled is None:
         return member.engine.plan(member.sizes, member.options.tile)
+    member.engine.keeps_blocks = bool(earlier and earlier.get("keeps_blocks"))
     fields: Any = {k: tuple(v) if isinstance(v, list) else v for k, v in settled.items()}
     return TilePlan(**fields)
 
@@ -229,7 +230,7 @@ def _run(
     needed = 4 * engine.in_channels * math.prod(one.sizes)
     if slow and not plan.is_whole and needed <= engine.memory // SHARE_FOR_INPUT:
         # The same planes are not decoded, scaled and resampled again for every tile.
-        read, slow = _reader(one.read(tuple(slice(0, size) for size in one.sizes))), False
+        read, slow = _reader(one.read_whole()), False
     raw = one.raw if read == one.read else None
     for said in engine.run(read, one.sizes, plan, sink, ahead=slow, raw=raw):
         if isinstance(said, Notice):

@@ -67,6 +67,10 @@ class Frame:
             return self._read_source(region)
         return resample_region(self._read_source, region, self.source_sizes, self.zooms, self.sizes)
 
+    def read_whole(self) -> np.ndarray:
+        """Return all normalized channels, float32, shape (channels, *sizes)."""
+        return self.read(tuple(slice(0, size) for size in self.sizes))
+
     @property
     def is_in_memory(self) -> bool:
         """Whether reading a region again costs next to nothing."""

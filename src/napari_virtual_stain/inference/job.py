@@ -23,6 +23,7 @@ from napari_virtual_stain.inference.ensemble import (
 from napari_virtual_stain.inference.fitting import fit
 from napari_virtual_stain.inference.frame_loop import Member
 from napari_virtual_stain.inference.frames import planes_apart, time_points
+from napari_virtual_stain.inference.on_grid import result_axes
 from napari_virtual_stain.inference.options import PredictOptions
 from napari_virtual_stain.inference.units import output_units, units_notices
 from napari_virtual_stain.model import StainModel
@@ -33,6 +34,8 @@ if TYPE_CHECKING:
     import torch
 
 Models = StainModel | Sequence[StainModel]
+
+SMALL_RESULT = 2**20
 
 SHARE_FOR_RESULT = 0.5
 """A result in memory may take no more than this part of the memory that may be used."""
@@ -116,6 +119,11 @@ class Job:
         return placeholder((*frames, channels, *part.inputs[0].shape[-axes:]))
 
     @property
+    def axes(self) -> str:
+        """Of the result."""
+        return result_axes(self.specs[0], self.parts[0].inputs[0].axes)
+
+    @property
     def result_bytes(self) -> int:
         """What the result takes."""
         outputs = len(self.units) * (1 + len(self.kinds))
@@ -134,7 +142,8 @@ class Job:
         for member in self.ready():
             member.engine.reserved = 0
             limit = member.engine.memory
-            if self.result_bytes > max(limit, 0) * SHARE_FOR_RESULT:
+            # What is so small that even the network does not fit is said of the network.
+            if self.result_bytes > max(limit * SHARE_FOR_RESULT, SMALL_RESULT):
                 raise ResultTooLargeError(
                     f"the memory is too small: the result alone takes "
                     f"{self.result_bytes / 2**30:.2g} GiB, and {limit / 2**30:.2g} GiB may be "
@@ -195,7 +204,7 @@ def _fingerprint(model: StainModel) -> str:
     if model.digest:
         return model.digest
     digest = hashlib.sha256(model.spec.model_dump_json().encode())
-    for name, tensor in model.network.state_dict().items():  # type: ignore[attr-defined]
+    for name, tensor in model.network.state_dict().items():
         digest.update(name.encode())
         digest.update(tensor.cpu().contiguous().numpy().tobytes())
     return digest.hexdigest()

@@ -62,6 +62,10 @@ class Need:
     fixed: int
     per_voxel: float
 
+    def times(self, factor: float) -> Need:
+        """Return a need so many times as large."""
+        return Need(math.ceil(factor * self.fixed), factor * self.per_voxel)
+
     def bytes(self, voxels: int) -> int:
         """Return the bytes that a forward of so many voxels may take, margin included."""
         return math.ceil(MARGIN * (self.fixed + self.per_voxel * voxels))
@@ -81,8 +85,8 @@ def measure_need(
     """Return what a forward needs, from the peaks of two; None where that cannot be told.
 
     It is run once before, unmeasured, so that libraries are loaded. The larger probe is the first
-    of its size, as a tile is, and the memory that its kernels are set up in counts. Where blocks
-    are kept (`steady_allocator`) while this is called, they are allowed for.
+    of its size, as a tile is, and the memory that its kernels are set up in counts. What is in use
+    is measured; for blocks that are kept (`steady_allocator`), it is `KEPT_BLOCKS` times as much.
 
     Parameters
     ----------
@@ -102,7 +106,7 @@ def measure_need(
     probes = [smaller, larger]
     forward(smaller)
     try:
-        peaks, kept = _GAUGES[device.type]([partial(forward, sizes) for sizes in probes], device)
+        peaks = _GAUGES[device.type]([partial(forward, sizes) for sizes in probes], device)
     except OSError:  # no such files, or no permission to write there
         return None
     first, second = (math.prod(sizes) for sizes in probes)
@@ -110,9 +114,8 @@ def measure_need(
     slope = (peaks[1] - peaks[0]) / (second - first)
     if slope < least or peaks[0] < least * first:
         return None
-    more = KEPT_BLOCKS if kept else 1.0
     fixed = max(0.0, peaks[0] - slope * first)
-    return Need(math.ceil(more * fixed), more * slope)
+    return Need(math.ceil(fixed), slope)
 
 
 def estimated_need(network: nn.Module, voxels: int, forward: Callable[[], object]) -> Need:
@@ -143,9 +146,7 @@ def estimated_need(network: nn.Module, voxels: int, forward: Callable[[], object
     return Need(0, float(BYTES_PER_CHANNEL * widest))
 
 
-def _peaks_on_cuda(
-    forwards: Sequence[Callable[[], object]], device: torch.device
-) -> tuple[list[int], bool]:
+def _peaks_on_cuda(forwards: Sequence[Callable[[], object]], device: torch.device) -> list[int]:
     """Return the peaks of what tensors and workspaces of cuDNN, allocated alike, take."""
     peaks = []
     for forward in forwards:
@@ -157,13 +158,11 @@ def _peaks_on_cuda(
         forward()
         torch.cuda.synchronize(device)
         peaks.append(torch.cuda.max_memory_allocated(device) - before)
-    return peaks, False
+    return peaks
 
 
-def _peaks_on_linux(
-    forwards: Sequence[Callable[[], object]], device: torch.device
-) -> tuple[list[int], bool]:
-    """Return how far the resident set rises above where it was, and whether blocks are kept else.
+def _peaks_on_linux(forwards: Sequence[Callable[[], object]], device: torch.device) -> list[int]:
+    """Return how far the resident set rises above where it was.
 
     Raises
     ------
@@ -171,7 +170,7 @@ def _peaks_on_linux(
         If the system does not tell.
     """
     peaks = []
-    with returned_blocks() as kept:
+    with returned_blocks():
         for forward in forwards:
             gc.collect()
             _CLEAR_REFS.write_text("5")  # the peak begins anew, see proc_pid_clear_refs(5)
@@ -180,7 +179,7 @@ def _peaks_on_linux(
                 raise OSError("the system does not reset the peak of the resident set")
             forward()
             peaks.append(_resident("VmHWM") - before)
-    return peaks, kept
+    return peaks
 
 
 def _resident(field: str) -> int:

@@ -34,6 +34,12 @@ def key_of(axes: str, time: int, plane: int, channels: int, region: Sequence[sli
     return tuple(places[axis] for axis in axes)
 
 
+def result_axes(spec: ModelSpec, axes: str) -> str:
+    """Return the axes of what a model predicts from an image of these axes."""
+    kept = axes.replace("Z", "") if spec.consumes_z else axes
+    return "".join(axis for axis in AXES if axis == "C" or axis in kept)
+
+
 def predicted_image(
     spec: ModelSpec,
     fitted: Fit,
@@ -125,8 +131,7 @@ def _image(
     # The planes of a 2D model are an axis like any other; in 3D, Z is one of the spatial axes.
     in_planes = spec.spatial_axes == "YX" or spec.projects
     values = np.moveaxis(values, 2, 1) if in_planes else values[:, 0]
-    kept = source.axes.replace("Z", "") if spec.consumes_z else source.axes
-    axes = "".join(axis for axis in AXES if axis == "C" or axis in kept)
+    axes = result_axes(spec, source.axes)
     one_unit = len(set(units.values())) == 1
     return Image(
         data=np.squeeze(values, tuple(i for i, axis in enumerate(AXES) if axis not in axes)),

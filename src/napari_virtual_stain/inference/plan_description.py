@@ -85,7 +85,7 @@ def _described(member: Member) -> dict[str, Any]:
         "frames": len(member.frames),
         "size": list(sizes),
         "memory_allowed": engine.memory,
-        "memory_needed": engine.need(sizes, plan.voxels).bytes(plan.voxels) + engine.reserved,
+        "memory_needed": engine.needed_bytes(plan) + engine.reserved,
     }
     if isinstance(plan, WindowPlan):
         return {

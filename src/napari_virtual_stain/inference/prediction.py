@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import traceback
 from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any, Literal, overload
 
@@ -21,7 +22,7 @@ from napari_virtual_stain.inference.frame_loop import (
 from napari_virtual_stain.inference.job import Job, Models
 from napari_virtual_stain.inference.on_grid import origin_of, predicted_image, uncertainty_image
 from napari_virtual_stain.inference.options import PredictOptions
-from napari_virtual_stain.target import InMemory, Target
+from napari_virtual_stain.target import InMemory, Session, Target
 
 
 @dataclass(frozen=True, eq=False)
@@ -136,13 +137,17 @@ def predict_events(
     VirtualStainError
         As :func:`predict`.
     """
-    options = options or PredictOptions()
-    job = Job(model, image, options)
+    job, target = Job(model, image, options or PredictOptions()), target or InMemory()
     yield from job.notices()
     yield Notice(f"Predicting on the {describe(job.device)}.")
+    session: Session | None = None
     try:
-        with steady_allocator(job.device):
-            return (yield from _predicted(job, target or InMemory()))
+        session = yield from _begun(job, target)
+        used = yield from _predicted(job, session)
+        # What the network needed is given back before the result is brought to its end.
+        if not isinstance(target, InMemory):
+            yield Progress("Writing", 0, 0)
+        return Prediction(*session.finish(used))
     except BaseException as error:
         # What the network held of the device stays reachable through the frames that failed.
         traceback.clear_frames(error.__traceback__)
@@ -153,41 +158,49 @@ def predict_events(
             ) from None
         raise
     finally:
+        if session is not None:
+            session.close()
         release_memory(job.device)
 
 
-def _predicted(job: Job, target: Target) -> Work[Prediction]:
+def _begun(job: Job, target: Target) -> Work[Session]:
+    """Make the models ready and open the target; return its session."""
     yield Progress("Measuring", 0, 0)
-    members, units, kinds = job.ready(), job.units, job.kinds
+    members, outputs = job.ready(), len(job.units)
     first = members[0]
-    outputs = len(units)
     origin = origin_of(job.models, [m.part for m in members], job.options, describe(job.device))
-    predicted = predicted_image(first.spec, first.part, job.placeholder(outputs), units, origin)
+    predicted = predicted_image(first.spec, first.part, job.placeholder(outputs), job.units, origin)
     uncertainty = None
-    if kinds:
-        maps = job.placeholder(outputs * len(kinds))
-        uncertainty = uncertainty_image(first.spec, first.part, maps, kinds, units, origin)
+    if job.kinds:
+        maps = job.placeholder(outputs * len(job.kinds))
+        uncertainty = uncertainty_image(first.spec, first.part, maps, job.kinds, job.units, origin)
     if isinstance(target, InMemory):
         job.reserve()
     session = target.open(predicted, uncertainty, job.key())
-    try:
-        if session.notice is not None:
-            yield Notice(session.notice)
-        yield from job.settle_precision(session.earlier)
-        plans = [plan_settled(member, session.earlier) for member in members]
-        streamed = len(members) == 1 and first.streams
-        precisions = [member.engine.precision for member in members]
-        settled = {"precision": precisions, "plan": as_json(plans[0]) if streamed else None}
-        session.start(settled, core_of(first, plans[0], streamed))
+    if session.notice is not None:
+        yield Notice(session.notice)
+    return session
+
+
+def _predicted(job: Job, session: Session) -> Work[dict[str, Any]]:
+    """Predict all frames into a session; return what is known of it at the end."""
+    members = job.ready()
+    yield from job.settle_precision(session.earlier)
+    plans = [plan_settled(member, session.earlier) for member in members]
+    streamed = len(members) == 1 and members[0].streams
+    precisions = [member.engine.precision for member in members]
+    keeps_blocks = all(member.engine.keeps_blocks for member in members)
+    settled = {
+        "precision": precisions,
+        "plan": as_json(plans[0]) if streamed else None,
+        "keeps_blocks": keeps_blocks,
+    }
+    session.start(settled, core_of(members[0], plans[0], streamed))
+    with steady_allocator(job.device) if keeps_blocks else nullcontext():
         yield from predict_frames(
-            members, plans, kinds, job.with_sigma, units, session, predicted.axes
+            members, plans, job.kinds, job.with_sigma, job.units, session, job.axes
         )
-        if not isinstance(target, InMemory):
-            yield Progress("Writing", 0, 0)
-        used = {"precision": _one(["fp32" if p == "auto" else p for p in precisions])}
-        return Prediction(*session.finish(used))
-    finally:
-        session.close()
+    return {"precision": _one(["fp32" if p == "auto" else p for p in precisions])}
 
 
 def _one(values: Sequence[str]) -> str | list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -85,16 +86,26 @@ def pooled(parts: list[Statistics]) -> Statistics:
 def chunks(data: Any) -> Iterator[np.ndarray]:
     """Yield all pixels of an array of two or more axes, in blocks that fit into memory.
 
+    Blocks of a lazy array follow the chunks that it is stored in, so that none is decoded twice.
     Between the blocks, the work can be stopped.
     """
-    if data.ndim > 2:
-        for plane in range(data.shape[0]):
-            yield from chunks(data[plane])
-        return
-    rows = max(1, CHUNK_PIXELS // data.shape[-1])
-    for start in range(0, data.shape[0], rows):
+    starts = [range(0, n, m) for n, m in zip(data.shape, _block(data), strict=True)]
+    for corner in itertools.product(*starts):
         raise_if_stopped()
-        yield np.asarray(data[start : start + rows])
+        region = tuple(
+            slice(first, first + axis.step) for first, axis in zip(corner, starts, strict=True)
+        )
+        yield np.asarray(data[region])
+
+
+def _block(data: Any) -> tuple[int, ...]:
+    """Return the shape of blocks of at most `CHUNK_PIXELS`, or of one stored chunk."""
+    stored = getattr(data, "chunksize", None) or getattr(data, "chunks", None)
+    block = [1] * data.ndim if stored is None else [max(1, int(n)) for n in stored]
+    for axis in reversed(range(data.ndim)):
+        times = max(1, CHUNK_PIXELS // math.prod(block))
+        block[axis] = min(data.shape[axis], block[axis] * times)
+    return tuple(block)
 
 
 def finite_range(values: np.ndarray, label: str) -> tuple[float, float]:

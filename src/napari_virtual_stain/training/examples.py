@@ -95,7 +95,7 @@ def read_examples(
             )
             axes = expected.ndim - 1
             target = resample(expected, one.sizes[-axes:], one.zooms[-axes:])
-            examples.append(Example(one.read_resampled(), target, of_targets))
+            examples.append(Example(one.read_whole(), target, of_targets))
     return examples
 
 

@@ -142,10 +142,11 @@ def _fits(size: int, device: Device, memory: float | None) -> bool | None:
     import psutil
 
     from napari_virtual_stain.inference.devices import SHARE_OF_FREE_MEMORY
-    from napari_virtual_stain.inference.job import SHARE_FOR_RESULT
+    from napari_virtual_stain.inference.job import SHARE_FOR_RESULT, SMALL_RESULT
 
     free = psutil.virtual_memory().available * SHARE_OF_FREE_MEMORY["cpu"]
-    beside = (free if memory is None else memory * 2**30) * SHARE_FOR_RESULT
+    allowed = free if memory is None else memory * 2**30
+    beside = max(allowed * SHARE_FOR_RESULT, SMALL_RESULT)
     if device == "cpu":
         return size <= beside
     if size > free:
