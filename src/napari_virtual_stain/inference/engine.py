@@ -507,13 +507,21 @@ class Engine:
         self.forward(np.zeros((1, self.in_channels, *shape), np.float32), 1)
 
     def _speed(self, sizes: tuple[int, ...]) -> float:
-        """Return voxels per second, timed once on a small input."""
+        """Return voxels per second, timed once on a small input, now or by an earlier run."""
         shape = self._grown(sizes, PROBE_VOXELS[0])
         if shape not in self._speeds:
-            self._probe(shape)  # the first pass also sets up the device's kernels
-            start = time.perf_counter()
-            self._probe(shape)
-            self._speeds[shape] = math.prod(shape) / (time.perf_counter() - start)
+            key = f"{self.key}-{self.precision}-{shape}-{len(self.turns)}"
+            known = recall("speed", key)
+            if known is None:
+                self._probe(shape)  # the first pass also sets up the device's kernels
+                start = time.perf_counter()
+                self._probe(shape)
+                speed = math.prod(shape) / (time.perf_counter() - start)
+                known = {"voxels_per_second": speed}
+                if math.prod(sizes) >= WORTH_CHOOSING * PROBE_VOXELS[1]:
+                    # Where forwards are short, looking for a file would take as long.
+                    remember("speed", key, known)
+            self._speeds[shape] = float(known["voxels_per_second"])
         return self._speeds[shape]
 
     def _fitting(self, need: Need) -> int:
