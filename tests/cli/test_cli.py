@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -87,6 +88,53 @@ def test_results_are_not_overwritten_unless_asked(vstain, slide, tmp_path):
     assert "exists already and is left as it is" in stderr
     assert file.read_bytes() == before
     assert vstain(*command, "--overwrite")[0] == 0
+
+
+def test_a_batch_goes_on_with_what_is_missing(vstain, slide, tmp_path):
+    other = io.write_image(io.read_image(slide), tmp_path / "other.ome.tif")
+    common = ["--model", "tiny", "--output", tmp_path, "--channel", "phase", "--json"]
+    for form, ending in (("ome-zarr", "zarr"), ("ome-tiff", "tif")):
+        assert vstain("predict", slide, "--format", form, *common)[0] == 0
+        status, stdout, stderr = vstain("predict", slide, other, "--format", form, *common)
+        assert status == 0
+        assert "1 of 2 images are predicted already and left as they are" in stderr
+        assert [Path(one).name for one in json.loads(stdout)["left"]] == ["slide é.ome.tif"]
+        first, second = (
+            io.read_image(tmp_path / f"{name}.predicted.ome.{ending}")
+            for name in ("slide é", "other")
+        )
+        np.testing.assert_array_equal(first.numpy(), second.numpy())
+        assert first.channels == second.channels
+
+
+def test_masks_that_a_killed_run_did_not_write_are_made_of_its_prediction(vstain, slide, tmp_path):
+    command = ["predict", slide, "--model", "tiny", "--output", tmp_path, "--channel", "phase"]
+    assert vstain(*command)[0] == 0
+    before = (tmp_path / "slide é.predicted.ome.tif").read_bytes()
+    assert vstain(*command, "--masks")[0] == 0
+    assert (tmp_path / "slide é.predicted.ome.tif").read_bytes() == before
+    assert io.read_image(tmp_path / "slide é.masks.ome.tif").dtype == np.uint8
+
+
+def test_a_plan_is_said_and_nothing_predicted(vstain, slide, tmp_path):
+    command = ["predict", slide, "--model", "tiny", "--channel", "phase", "--plan"]
+    status, stdout, _ = vstain(*command, "--output", tmp_path / "out", "--tile", "16")
+    assert status == 0
+    assert "voxels computed ÷ kept" in stdout
+    assert "halo" in stdout
+    assert not (tmp_path / "out").exists()
+    status, stdout, _ = vstain(*command, "--output", tmp_path / "out", "--json")
+    (plan,) = json.loads(stdout)["plans"]
+    assert plan["tiles"] == 1
+    assert plan["memory_needed"] < plan["memory_allowed"]
+
+
+def test_augmentation_writes_its_spread(vstain, slide, tmp_path):
+    command = ["predict", slide, "--model", "tiny", "--output", tmp_path, "--channel", "phase"]
+    assert vstain(*command, "--tta")[0] == 0
+    spread = io.read_image(tmp_path / "slide é.uncertainty.ome.tif")
+    assert all(name.endswith(" σ") for name in spread.channels)
+    assert spread.numpy().min() >= 0
 
 
 def test_compare_writes_scores_and_maps(vstain, slide, tmp_path):

@@ -37,11 +37,28 @@ class OneImage:
     files: Mapping[str, Path]
     overwrite: bool
 
+    @property
+    def is_finished(self) -> bool:
+        """Whether an earlier run wrote all of it, and none of it is to be replaced."""
+        return not self.overwrite and all(file.exists() for file in self.files.values())
+
+    @property
+    def lacks_masks_alone(self) -> bool:
+        """Whether an earlier run was killed before it wrote the masks, which come last."""
+        files = dict(self.files)
+        masks = files.pop("masks", None)
+        return (
+            masks is not None
+            and not (self.overwrite or masks.exists())
+            and all(file.exists() for file in files.values())
+        )
+
     def check(self) -> None:
         """Raise a VirtualStainError if a result exists already or cannot be written."""
         from napari_virtual_stain.io import check_writable
 
-        self._on_disk().check()
+        if not self.lacks_masks_alone:
+            self._on_disk().check()
         if "masks" in self.files:
             check_writable(self.files["masks"], self.overwrite)
 
@@ -51,8 +68,12 @@ class OneImage:
         """Predict an image and write all of it; return the predictions."""
         from napari_virtual_stain.evaluation.mask_image import mask_image
         from napari_virtual_stain.inference import predict_events, result_bytes
-        from napari_virtual_stain.io import write_image
+        from napari_virtual_stain.io import read_image, write_image
 
+        if self.lacks_masks_alone:
+            predicted = read_image(self.files["predicted"])
+            write_image(mask_image(predicted), self.files["masks"])
+            return predicted
         limit = IN_MEMORY
         if options.memory is not None:
             limit = min(limit, int(options.memory * 2**30 / 8))

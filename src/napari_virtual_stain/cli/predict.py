@@ -132,6 +132,12 @@ def command(
     if only_plan:
         _say_plans([(one.path, read(one.path)) for one in jobs], members, options, form, as_json)
         return
+    finished = [one for one in jobs if one.is_finished] if len(jobs) > 1 else []
+    if finished:
+        # A night that was interrupted goes on with what is missing.
+        jobs = [one for one in jobs if one not in finished]
+        count = f"{len(finished)} of {len(images)}"
+        say(f"note: {count} images are predicted already and left as they are (--overwrite).")
     for one in jobs:
         one.check()
     written: list[dict[str, Any]] = []
@@ -140,7 +146,7 @@ def command(
         try:
             predicted = one.predict(members, read(one.path), options)
         except VirtualStainError as error:
-            if len(jobs) == 1:
+            if len(images) == 1:
                 raise
             # The others are predicted all the same; a night is not lost for one bad file.
             failures.append(f"{one.path.name}: {error}")
@@ -156,9 +162,15 @@ def command(
         )
     lines = [str(one[kind]) for one in written for kind in kinds]
     names = " + ".join(member.spec.name for member in members)
-    finish({"model": names, "predictions": written, "failures": failures}, lines, as_json)
+    result = {
+        "model": names,
+        "predictions": written,
+        "left": [one.path for one in finished],
+        "failures": failures,
+    }
+    finish(result, lines, as_json)
     if failures:
-        raise VirtualStainError(f"{len(failures)} of {len(jobs)} images could not be predicted.")
+        raise VirtualStainError(f"{len(failures)} of {len(images)} images could not be predicted.")
 
 
 def _say_plans(

@@ -168,7 +168,7 @@ class Job:
             read = member.frame(*member.frames[0]).read
             choice = member.engine.choose_precision(read, member.sizes)
             if choice is not None and choice.precision != "fp32":
-                yield Notice(choice.reason)
+                yield Notice(f"Precision {choice.reason}.")
 
     def key(self) -> dict[str, Any]:
         """Return all that determines the pixels, as plain JSON values.
