@@ -149,8 +149,11 @@ class Engine:
     @property
     def available(self) -> int:
         """Bytes that a forward may take."""
-        overhead = min(self.memory // SHARE_OF_OVERHEAD, MOST_OVERHEAD)
-        return max(self.memory - overhead - self.reserved, 0)
+        return max(self.memory - self._overhead - self.reserved, 0)
+
+    @property
+    def _overhead(self) -> int:
+        return min(max(self.memory, 0) // SHARE_OF_OVERHEAD, MOST_OVERHEAD)
 
     @cached_property
     def key(self) -> str:
@@ -176,14 +179,16 @@ class Engine:
         spared = self._planned(sizes, tile, need)
         if self.device.type != "cpu":
             return spared
-        # Where freed blocks are kept it is faster, but takes more memory. It is not worth much
-        # smaller tiles, nor an error.
+        # Where freed blocks are kept it is faster, but takes more memory, and how much more is
+        # chance. It is not worth much smaller tiles, nor an error, nor more than was allowed.
         try:
             kept = self._planned(sizes, tile, need.times(KEPT_BLOCKS))
         except VirtualStainError:
             return spared
         if isinstance(kept, TilePlan) and isinstance(spared, TilePlan):
-            self.keeps_blocks = kept.overhead <= WORTH_KEEPING * spared.overhead
+            agreeable = kept.is_whole if self.is_limited else True
+            cheap = kept.overhead <= WORTH_KEEPING * spared.overhead
+            self.keeps_blocks = agreeable and cheap
         else:
             self.keeps_blocks = True
         return kept if self.keeps_blocks else spared
@@ -459,7 +464,7 @@ class Engine:
 
     def too_little(self, what: str, needed: int) -> VirtualStainError:
         """Return the error that says how much memory would suffice."""
-        needed += self.reserved
+        needed += self.reserved + self._overhead
         smaller = "network" if self.geometry.window is not None else "tile or network"
         return VirtualStainError(
             f"the memory is too small: {what} needs about {needed / 2**30:.2g} GiB and "

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import traceback
 from collections.abc import Sequence
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any, Literal, overload
 
 from napari_virtual_stain.errors import VirtualStainError
 from napari_virtual_stain.events import Notice, Progress, Work, run
 from napari_virtual_stain.image import Image
-from napari_virtual_stain.inference.allocator import steady_allocator
+from napari_virtual_stain.inference.allocator import returned_blocks, steady_allocator
 from napari_virtual_stain.inference.devices import describe, is_out_of_memory, release_memory
 from napari_virtual_stain.inference.frame_loop import (
     as_json,
@@ -196,11 +196,19 @@ def _predicted(job: Job, session: Session) -> Work[dict[str, Any]]:
         "keeps_blocks": keeps_blocks,
     }
     session.start(settled, core_of(members[0], plans[0], streamed))
-    with steady_allocator(job.device) if keeps_blocks else nullcontext():
+    with _allocator(job, keeps_blocks):
         yield from predict_frames(
             members, plans, job.kinds, job.with_sigma, job.units, session, job.axes
         )
     return {"precision": _one(["fp32" if p == "auto" else p for p in precisions])}
+
+
+def _allocator(job: Job, keeps_blocks: bool) -> AbstractContextManager[None]:
+    """Return the context in which memory is allocated: quickly, or within what was allowed."""
+    if keeps_blocks:
+        return steady_allocator(job.device)
+    limited = any(member.engine.is_limited for member in job.ready())
+    return returned_blocks() if limited else nullcontext()
 
 
 def _one(values: Sequence[str]) -> str | list[str]:

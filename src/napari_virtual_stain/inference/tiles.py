@@ -14,7 +14,6 @@ import numpy as np
 from torch import Tensor
 
 from napari_virtual_stain.events import Notice, raise_if_stopped
-from napari_virtual_stain.inference.allocator import return_free_blocks
 from napari_virtual_stain.inference.devices import is_out_of_memory
 from napari_virtual_stain.inference.dihedral import Turn
 from napari_virtual_stain.inference.frames import RawReader
@@ -204,9 +203,6 @@ class TileRun:
                     self.engine.learn_limit(part)
                     yield SMALLER_PARTS
                 parts += reversed(self.engine.halves(part, self.plan))
-        if self.engine.is_limited:
-            # Kept blocks of one tile after the other fill up with what lives longer.
-            return_free_blocks()
         yield None
 
     def _worked(
