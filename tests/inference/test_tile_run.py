@@ -56,10 +56,10 @@ def run(engine: Engine, values: np.ndarray, plan) -> np.ndarray:
     name=st.sampled_from(sorted(NETWORKS)),
     ndim=st.sampled_from([2, 2, 3]),
     sizes=st.tuples(st.integers(1, 18), st.integers(1, 120), st.integers(1, 120)),
-    budget=st.floats(0.0, 1.0),
+    share=st.floats(0.0, 1.0),
     tta=st.booleans(),
 )
-def test_any_budget_gives_the_whole_image_result(make_model, name, ndim, sizes, budget, tta):
+def test_any_budget_gives_the_whole_image_result(make_model, name, ndim, sizes, share, tta):
     """The law, over networks, sizes and what memory allows."""
     model = make_model(
         name.partition(",")[0], axes="ZYX"[3 - ndim :], depth=2 + (ndim == 2), **NETWORKS[name]
@@ -72,10 +72,11 @@ def test_any_budget_gives_the_whole_image_result(make_model, name, ndim, sizes, 
     with pytest.raises(TooLittleMemory) as refused:
         make_plan(whole_plan.size, whole_plan.stride, whole_plan.halo, max_voxels=0)
     smallest = refused.value.needed
-    voxels = int(smallest + budget**3 * (whole_plan.voxels - smallest))
+    voxels = int(smallest + share**3 * (whole_plan.voxels - smallest))
     # One part in eight is for what is beside the forwards.
-    engine.memory = math.ceil(engine.need(values.shape[1:], 1).bytes(voxels) * 8 / 7) + 64
-    engine._measured = lambda sizes, estimated: None  # the budget is in terms of the estimate
+    budget = engine.budget
+    budget.memory = math.ceil(budget.need(values.shape[1:], 1).bytes(voxels) * 8 / 7) + 64
+    budget._measured = lambda sizes, estimated: None  # it is in terms of the estimate
     plan = engine.plan(values.shape[1:])
     assert plan.voxels <= voxels + 1
     tiled = run(engine, values, plan)

@@ -150,12 +150,12 @@ def test_what_would_run_again_is_not_tiled_where_the_image_fits(make_model, monk
     """Tiles wait at operators where there is room; without it, each operator takes a pass."""
     network = make_model("gvtnet-denoise").network
     engine = Engine(network, 1, choose_device("cpu"), memory=16.0, tta=True)
-    monkeypatch.setattr(engine, "_speed", lambda sizes: 1e5)
+    monkeypatch.setattr(engine.budget, "speed", lambda sizes: 1e5)
     assert not engine.plan((1000, 1000)).is_whole
-    need = engine.need((1000, 1000), 1000 * 1000)
-    engine.memory = int(1.5 * need.times(KEPT_BLOCKS).bytes(1000 * 1000))
+    need = engine.budget.need((1000, 1000), 1000 * 1000)
+    engine.budget.memory = int(1.5 * need.times(KEPT_BLOCKS).bytes(1000 * 1000))
     assert engine.plan((1000, 1000)).is_whole
-    engine.memory = int(1e8)
+    engine.budget.memory = int(1e8)
     assert not engine.plan((1000, 1000)).is_whole
 
 

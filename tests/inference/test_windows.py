@@ -14,7 +14,7 @@ from napari_virtual_stain.errors import VirtualStainError, VirtualStainWarning
 from napari_virtual_stain.events import Notice, Progress, Stopped, run, stop_when
 from napari_virtual_stain.image import Image
 from napari_virtual_stain.inference import PredictOptions, predict, predict_events
-from napari_virtual_stain.inference import engine as engines
+from napari_virtual_stain.inference import planner as planners
 from napari_virtual_stain.inference.engine import Engine
 from napari_virtual_stain.inference.padding import read_reflected
 from napari_virtual_stain.inference.sinks import ArraySink
@@ -136,10 +136,10 @@ def test_memory_batches_and_tiles_change_nothing(make_model, monkeypatch):
     model, image = windowed(make_model), picture(45, 67)
     expected = predict(model, image).numpy()
     alone = Engine(model.network, 1, torch.device("cpu"))
-    one_window = alone.need((32, 32), 32 * 32).bytes(32 * 32) / 2**30
+    one_window = alone.budget.need((32, 32), 32 * 32).bytes(32 * 32) / 2**30
     for options in ({"tile": 8}, {"memory": 1.5 * one_window}, {"memory": 1.0}):
         for at_once in (1, 3, 1000):
-            monkeypatch.setitem(engines.WINDOWS_AT_ONCE, "cpu", at_once)
+            monkeypatch.setitem(planners.WINDOWS_AT_ONCE, "cpu", at_once)
             other = predict(model, image, device="cpu", **options).numpy()
             assert np.abs(other - expected).max() <= 1e-5 * expected.std()
 
@@ -229,7 +229,7 @@ def test_memory_that_runs_out_leads_to_fewer_windows_at_a_time(make_model, monke
         return forward(self, values, channels)
 
     monkeypatch.setattr(Engine, "forward", scarce)
-    monkeypatch.setitem(engines.WINDOWS_AT_ONCE, "cpu", 8)
+    monkeypatch.setitem(planners.WINDOWS_AT_ONCE, "cpu", 8)
     with pytest.warns(VirtualStainWarning, match="smaller parts are computed at a time"):
         predicted = predict(model, image, device="cpu").numpy()
     np.testing.assert_allclose(predicted, expected, atol=1e-5 * expected.std())
@@ -250,6 +250,6 @@ def test_the_networks_that_have_a_window(make_model, name, monkeypatch):
     model, image = make_model(name, large_weights=False, **options), picture(37, 50)
     expected = predict(model, image, device="cpu").numpy()
     assert expected.shape == (1, 37, 50)
-    monkeypatch.setitem(engines.WINDOWS_AT_ONCE, "cpu", 4)
+    monkeypatch.setitem(planners.WINDOWS_AT_ONCE, "cpu", 4)
     other = predict(model, image, device="cpu").numpy()
     assert np.abs(other - expected).max() <= 1e-5 * max(expected.std(), np.abs(expected).max())

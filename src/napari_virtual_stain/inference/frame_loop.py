@@ -32,7 +32,8 @@ from napari_virtual_stain.normalization import Scaling
 from napari_virtual_stain.target import Session
 
 if TYPE_CHECKING:
-    from napari_virtual_stain.inference.engine import Engine, Plan
+    from napari_virtual_stain.inference.engine import Engine
+    from napari_virtual_stain.inference.planner import Plan
 
 BLOCK = 2**22
 """Voxels that are brought back from the model's grid, or written, at a time."""
@@ -114,7 +115,7 @@ def plan_settled(member: Member, earlier: Mapping[str, Any] | None) -> Plan:
     settled = (earlier or {}).get("plan")
     if settled is None:
         return member.engine.plan(member.sizes, member.options.tile)
-    member.engine.keeps_blocks = bool(earlier and earlier.get("keeps_blocks"))
+    member.engine.planner.keeps_blocks = bool(earlier and earlier.get("keeps_blocks"))
     fields: Any = {k: tuple(v) if isinstance(v, list) else v for k, v in settled.items()}
     return TilePlan(**fields)
 
@@ -228,7 +229,7 @@ def _run(
     slow = not one.is_in_memory
     read: Read = one.read
     needed = 4 * engine.in_channels * math.prod(one.sizes)
-    if slow and not plan.is_whole and needed <= engine.memory // SHARE_FOR_INPUT:
+    if slow and not plan.is_whole and needed <= engine.budget.memory // SHARE_FOR_INPUT:
         # The same planes are not decoded, scaled and resampled again for every tile.
         read, slow = _reader(one.read_whole()), False
     raw = one.raw if read == one.read else None

@@ -111,6 +111,10 @@ class Job:
                 self._members.append(Member(member.spec, fitted, self.options, engine, kinds))
         return self._members
 
+    def release(self) -> None:
+        """Let go of the networks that were made ready."""
+        self._members.clear()
+
     def placeholder(self, channels: int) -> np.ndarray:
         """Return zeros of the shape (T, planes, channels, *spatial); they take no memory."""
         part, spec = self.parts[0], self.specs[0]
@@ -140,8 +144,8 @@ class Job:
         if self.device.type != "cpu":
             return
         for member in self.ready():
-            member.engine.reserved = 0
-            limit = member.engine.memory
+            member.engine.budget.reserved = 0
+            limit = member.engine.budget.memory
             # What is so small that even the network does not fit is said of the network.
             if self.result_bytes > max(limit * SHARE_FOR_RESULT, SMALL_RESULT):
                 raise ResultTooLargeError(
@@ -151,11 +155,12 @@ class Job:
                     "write it to disk as it comes (on the command line --format ome-zarr, in "
                     "Python target=ZarrTarget(…)), or crop the image."
                 )
-            member.engine.reserved = self.result_bytes
+            member.engine.budget.reserved = self.result_bytes
 
     def settle_precision(self, earlier: Mapping[str, Any] | None) -> Generator[Notice, None, None]:
         """Choose the precision of each member, where that is left to it; yields what is said."""
-        from napari_virtual_stain.inference.engine import PROBE_VOXELS, WORTH_CHOOSING
+        from napari_virtual_stain.inference.budget import PROBE_VOXELS
+        from napari_virtual_stain.inference.engine import WORTH_CHOOSING
 
         settled = (earlier or {}).get("precision")
         for position, member in enumerate(self.ready()):

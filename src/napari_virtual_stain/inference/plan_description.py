@@ -84,8 +84,8 @@ def _described(member: Member) -> dict[str, Any]:
         "precision": engine.precision,
         "frames": len(member.frames),
         "size": list(sizes),
-        "memory_allowed": engine.memory,
-        "memory_needed": engine.needed_bytes(plan) + engine.reserved,
+        "memory_allowed": engine.budget.memory,
+        "memory_needed": engine.planner.needed_bytes(plan) + engine.budget.reserved,
     }
     if isinstance(plan, WindowPlan):
         return {

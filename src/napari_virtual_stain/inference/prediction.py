@@ -160,6 +160,7 @@ def predict_events(
     finally:
         if session is not None:
             session.close()
+        job.release()
         release_memory(job.device)
 
 
@@ -189,7 +190,7 @@ def _predicted(job: Job, session: Session) -> Work[dict[str, Any]]:
     plans = [plan_settled(member, session.earlier) for member in members]
     streamed = len(members) == 1 and members[0].streams
     precisions = [member.engine.precision for member in members]
-    keeps_blocks = all(member.engine.keeps_blocks for member in members)
+    keeps_blocks = all(member.engine.planner.keeps_blocks for member in members)
     settled = {
         "precision": precisions,
         "plan": as_json(plans[0]) if streamed else None,
@@ -207,7 +208,7 @@ def _allocator(job: Job, keeps_blocks: bool) -> AbstractContextManager[None]:
     """Return the context in which memory is allocated: quickly, or within what was allowed."""
     if keeps_blocks:
         return steady_allocator(job.device)
-    limited = any(member.engine.is_limited for member in job.ready())
+    limited = any(member.engine.budget.is_limited for member in job.ready())
     return returned_blocks() if limited else nullcontext()
 
 

@@ -71,7 +71,7 @@ class TileRun:
         self.engine, self.plan, self.sink, self.sizes = engine, plan, sink, tuple(sizes)
         self.source = source
         operators = engine.operators(plan)
-        cache = engine.spare_bytes(plan) if operators else 0
+        cache = engine.planner.spare_bytes(plan) if operators else 0
         self.passes = GlobalPasses(engine.network, cache)
         self.n_operators = len(operators)
 
@@ -196,13 +196,13 @@ class TileRun:
         while parts:
             raise_if_stopped()
             part = parts.pop()
-            if not self.engine.allows(part) or not self._worked(work, part, ahead):
-                if self.engine.allows(part):
+            if not self.engine.budget.allows(part) or not self._worked(work, part, ahead):
+                if self.engine.budget.allows(part):
                     # Only here is the error gone, and with it what its traceback held.
                     self.passes.release()
-                    self.engine.learn_limit(part)
+                    self.engine.budget.learn_limit(part)
                     yield SMALLER_PARTS
-                parts += reversed(self.engine.halves(part, self.plan))
+                parts += reversed(self.engine.planner.halves(part, self.plan))
         yield None
 
     def _worked(
