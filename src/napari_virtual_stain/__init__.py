@@ -16,8 +16,10 @@ _HOME = {
     "Image": "image",
     "ModelSpec": "model",
     "StainModel": "model",
+    "TiffTarget": "io",
     "VirtualStainError": "errors",
     "VirtualStainWarning": "errors",
+    "ZarrTarget": "io",
     "compare": "evaluation",
     "import_model": "io",
     "load_model": "io",
@@ -35,8 +37,10 @@ __all__ = [
     "Image",
     "ModelSpec",
     "StainModel",
+    "TiffTarget",
     "VirtualStainError",
     "VirtualStainWarning",
+    "ZarrTarget",
     "__version__",
     "compare",
     "import_model",
@@ -58,6 +62,8 @@ if TYPE_CHECKING:
     from napari_virtual_stain.image import Image
     from napari_virtual_stain.inference import predict
     from napari_virtual_stain.io import (
+        TiffTarget,
+        ZarrTarget,
         import_model,
         load_model,
         read_image,

@@ -18,6 +18,7 @@ from napari_virtual_stain.gui.layer_data import METADATA
 from napari_virtual_stain.gui.predict.form import Readiness
 from napari_virtual_stain.gui.predict.state import Stage
 from napari_virtual_stain.gui.predict_dock import PredictDock
+from napari_virtual_stain.inference.precision_choice import TOLERANCE
 from napari_virtual_stain.io import save_model
 from napari_virtual_stain.model import InputSpec
 
@@ -221,7 +222,7 @@ def test_writing_shows_that_it_is_busy(ready, qtbot):
 def test_precision_is_chosen_from_what_the_library_knows(ready):
     precision = ready.advanced.precision
     assert texts(precision) == ["automatic", "fp32", "bf16", "fp16"]
-    assert "0.02 σ" in precision.toolTip()
+    assert f"{TOLERANCE} σ" in precision.toolTip()
     assert ready.verdict.request.options.precision == "auto"
 
 

@@ -6,6 +6,7 @@ import ctypes
 import subprocess
 import sys
 import threading
+import time
 
 import psutil
 import pytest
@@ -129,7 +130,10 @@ def test_memory_goes_back_at_the_end():
         last = torch.ones(2**16, dtype=torch.uint8)  # lies behind them
         del blocks
         assert process.memory_info().rss > before + 3 * BLOCK
-    assert process.memory_info().rss < before + BLOCK // 2
+    deadline = time.monotonic() + 20
+    while process.memory_info().rss >= before + BLOCK // 2:  # a thread gives it back
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
     assert last.all()
 
 

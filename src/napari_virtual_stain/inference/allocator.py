@@ -45,8 +45,8 @@ _users = 0
 def steady_allocator(device: torch.device) -> Iterator[None]:
     """Within this context, large blocks that are freed are kept and used again.
 
-    It may be entered in several threads, and within itself; with the last that leaves, what is
-    free goes back to the system and the thresholds to what glibc adapts them to. It does
+    It may be entered in several threads, and within itself; after the last has left, what is
+    free goes back to the system (in a thread, within a second or so) and the thresholds to what glibc adapts them to. It does
     something on the CPU and with glibc (Linux) only.
 
     Parameters
@@ -106,7 +106,8 @@ def _leave() -> None:
         _users -= 1
         if _users == 0:
             _set(_USUAL)
-            return_free_blocks()
+            # A second for each 5 GiB or so, for which nobody has to wait.
+            threading.Thread(target=return_free_blocks, name="vstain-trim", daemon=True).start()
 
 
 def _set(thresholds: dict[int, int]) -> None:
