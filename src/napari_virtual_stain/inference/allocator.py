@@ -46,8 +46,8 @@ def steady_allocator(device: torch.device) -> Iterator[None]:
     """Within this context, large blocks that are freed are kept and used again.
 
     It may be entered in several threads, and within itself; after the last has left, what is
-    free goes back to the system (in a thread, within a second or so) and the thresholds to what glibc adapts them to. It does
-    something on the CPU and with glibc (Linux) only.
+    free goes back to the system (in a thread, within a second or so), and the thresholds to what
+    glibc adapts them to. It does something on the CPU and with glibc (Linux) only.
 
     Parameters
     ----------
