@@ -39,7 +39,8 @@ BLOCK = 2**22
 """Voxels that are brought back from the model's grid, or written, at a time."""
 
 SHARE_FOR_INPUT = 8
-"""A frame that is slow to read is held in memory if it takes no more than this part of it."""
+"""A frame that is slow to read is held in memory if it takes no more than this part of it, and the
+memory was not given."""
 
 
 @dataclass(eq=False)
@@ -229,7 +230,8 @@ def _run(
     slow = not one.is_in_memory
     read: Read = one.read
     needed = 4 * engine.in_channels * math.prod(one.sizes)
-    if slow and not plan.is_whole and needed <= engine.budget.memory // SHARE_FOR_INPUT:
+    holds = not engine.budget.is_limited and needed <= engine.budget.memory // SHARE_FOR_INPUT
+    if slow and not plan.is_whole and holds:
         # The same planes are not decoded, scaled and resampled again for every tile.
         read, slow = _reader(one.read_whole()), False
     raw = one.raw if read == one.read else None

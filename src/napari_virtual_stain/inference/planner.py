@@ -32,6 +32,9 @@ WORTH_KEEPING = 1.25
 """Freed blocks are kept where that makes tiles dearer by no more than this: it saves a quarter to a
 half of the time."""
 
+SHARE_FOR_WAITING = 0.75
+"""Of the memory that a plan leaves: tiles that wait lie between blocks that are freed and taken."""
+
 SMALLEST = "the smallest part that can be computed exactly"
 
 
@@ -88,7 +91,8 @@ class Planner:
 
     def spare_bytes(self, plan: TilePlan) -> int:
         """Return the memory that a plan leaves."""
-        return max(self._budget.available - self.needed_bytes(plan), 0)
+        spare = max(self._budget.available - self.needed_bytes(plan), 0)
+        return int(spare * SHARE_FOR_WAITING)
 
     def needed_bytes(self, plan: Plan) -> int:
         """Return what the forwards of a plan take."""
