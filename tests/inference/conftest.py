@@ -73,7 +73,7 @@ def make_model() -> MakeModel:
 
 def _small(name: str, options: dict[str, Any]) -> dict[str, Any]:
     """Return options that make a network small, where it has them."""
-    small = {"filters": 4, "depth": 2, "growth": 2, "window": 16, "classes": 8}
+    small = {"filters": 4, "depth": 2, "growth": 2, "window": 16, "classes": 8, "widths": (4, 8)}
     if name == "gvtnet-projection":
         small["projection_filters"] = 4
     return {key: value for key, value in small.items() if key in networks.rules(name)} | options

@@ -34,6 +34,7 @@ NETWORKS = {
         "large_weights": False,
     },
     "gvtnet-denoise": {"large_weights": False},
+    "subpixel-unet": {},
     "unet": {},
 }
 
@@ -61,9 +62,9 @@ def run(engine: Engine, values: np.ndarray, plan) -> np.ndarray:
 )
 def test_any_budget_gives_the_whole_image_result(make_model, name, ndim, sizes, share, tta):
     """The law, over networks, sizes and what memory allows."""
-    model = make_model(
-        name.partition(",")[0], axes="ZYX"[3 - ndim :], depth=2 + (ndim == 2), **NETWORKS[name]
-    )
+    depth = 2 + (ndim == 2)
+    levels = {"widths": (4,) * depth} if name == "subpixel-unet" else {"depth": depth}
+    model = make_model(name.partition(",")[0], axes="ZYX"[3 - ndim :], **levels, **NETWORKS[name])
     values = noise(1, *sizes[3 - ndim :])
     engine = Engine(model.network, 1, CPU, memory=8.0, tta=tta and ndim == 2)
     whole_plan = engine.plan(values.shape[1:], 10_000)

@@ -71,6 +71,7 @@ def test_in_3d(make_model, name, size, tile):
 
 VARIANTS = {
     "unet": ("unet", {"depth": 3}),
+    "squares of pixels": ("subpixel-unet", {"widths": [4, 8, 8]}),
     "fnet, gaussian": ("fnet", {"depth": 3, "likelihood": "gaussian"}),
     "denoise": ("gvtnet-denoise", {"depth": 3, "encoder_blocks": [1, 1, 0]}),
     "denoise, softmax": ("gvtnet-denoise", {"attention": "softmax"}),
@@ -123,6 +124,7 @@ def attention_matters(model, image) -> bool:
     ("name", "options"),
     [
         ("unet", {}),
+        ("subpixel-unet", {}),
         ("gvtnet-denoise", {}),
         ("gvtnet", {"down": "gvto-v2", "attention": "softmax"}),
         ("gvtnet-projection", {}),

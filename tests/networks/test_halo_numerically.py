@@ -8,7 +8,7 @@ import torch
 from napari_virtual_stain import networks
 
 TILED = [name for name in networks.names() if networks.describe(name).geometry.window is None]
-SMALL = {"filters": 4, "growth": 2, "projection_filters": 2}
+SMALL = {"filters": 4, "growth": 2, "projection_filters": 2, "widths": (4, 4, 8)}
 CASES = [
     (name, ndim)
     for name in TILED

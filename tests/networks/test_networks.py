@@ -23,6 +23,8 @@ PARAMETERS = {
     ("unet", 3): 9_448_513,
     ("virfluonet", 2): 30_615_233,
     ("gt-unet", 2): 6_872_458,
+    ("subpixel-unet", 2): 2_174_468,
+    ("subpixel-unet", 3): 6_258_692,
 }
 """Trainable parameters with the default options. Those of operators, parts and variants stand
 in the tests of their modules. The default GT U-Net is the paper's, for one channel and one label;
@@ -40,7 +42,7 @@ def test_no_network_is_forgotten():
     assert {name for name, _ in PARAMETERS} == set(networks.names())
 
 
-@pytest.mark.parametrize(("name", "halo"), [("fnet", 96), ("gvtnet", 48)])
+@pytest.mark.parametrize(("name", "halo"), [("fnet", 96), ("gvtnet", 48), ("subpixel-unet", 112)])
 def test_halo_follows_from_the_layers(name, halo):
     with torch.device("meta"):
         assert networks.build(name, ndim=2).geometry.halo == (halo, halo)
@@ -51,6 +53,7 @@ SMALL = {
     "gvtnet": {"filters": 2, "depth": 2},
     "gvtnet-denoise": {"filters": 2, "depth": 2, "out_channels": 3},
     "gvtnet-projection": {"filters": 2, "depth": 2, "projection_filters": 2, "out_channels": 3},
+    "subpixel-unet": {"widths": (2, 4)},
     "unet": {"filters": 2, "depth": 2},
     "virfluonet": {"filters": 2, "depth": 4},
     "gt-unet": {"filters": 4, "growth": 2, "window": 16, "classes": 4},

@@ -118,6 +118,16 @@ class Nearest(Layer):
 
 
 @dataclass(frozen=True)
+class Linear(Layer):
+    """Linear upsampling by 2: outputs 2i and 2i + 1 read inputs i − 1, i and i, i + 1."""
+
+    def reads(self, output: Interval) -> Interval:
+        """Return the half-open input interval that determines the half-open `output`."""
+        start, stop = output
+        return (start - 1) // 2, stop // 2 + 1
+
+
+@dataclass(frozen=True)
 class Level:
     """The local layers of one resolution level of a U-shaped network, in forward order."""
 

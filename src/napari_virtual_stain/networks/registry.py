@@ -12,7 +12,7 @@ import torch
 from torch import nn
 
 from napari_virtual_stain.errors import VirtualStainError
-from napari_virtual_stain.networks import fnet, gt_unet, virfluonet
+from napari_virtual_stain.networks import fnet, gt_unet, subpixel_unet, virfluonet
 from napari_virtual_stain.networks import gvtnet_options as gvtnet
 from napari_virtual_stain.networks.geometry import Geometry
 from napari_virtual_stain.networks.gvtnet import GVTNet
@@ -52,6 +52,9 @@ _ENTRIES: dict[str, Entry] = {
     "gvtnet": Entry(GVTNet, gvtnet.RULES, gvtnet.REFERENCE),
     "gvtnet-denoise": Entry(GVTNet, gvtnet.RULES, gvtnet.REFERENCE, gvtnet.DENOISE),
     "gvtnet-projection": Entry(GVTNetProjection, gvtnet.PROJECTION_RULES, gvtnet.REFERENCE),
+    "subpixel-unet": Entry(
+        subpixel_unet.SubpixelUNet, subpixel_unet.RULES, subpixel_unet.REFERENCE
+    ),
     "unet": Entry(GVTNet, gvtnet.UNET_RULES, gvtnet.REFERENCE, {"bottom": "residual"}),
     "virfluonet": Entry(virfluonet.VirFluoNet, virfluonet.RULES, virfluonet.REFERENCE),
 }
