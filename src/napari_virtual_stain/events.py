@@ -10,13 +10,16 @@ cancel, or makes :func:`raise_if_stopped` raise at the next layer of a network.
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from napari_virtual_stain.errors import VirtualStainWarning
+
+if TYPE_CHECKING:
+    import numpy as np
 
 Result = TypeVar("Result")
 
@@ -40,14 +43,41 @@ class Notice:
 
 @dataclass(frozen=True)
 class Losses:
-    """Training loss at ``step``; validation Pearson r of each output where it was measured."""
+    """Training loss at ``step``; validation Pearson r of each output where it was measured.
+
+    An output that no validation part has is NaN there.
+    """
 
     step: int
     training: float
     validation: tuple[float, ...] = ()
 
 
-Event = Progress | Notice | Losses
+@dataclass(frozen=True, eq=False)
+class Preview:
+    """What the network of `step` predicts of a validation part.
+
+    Parameters
+    ----------
+    step : int
+    pair : int
+        Position among the validation pairs, or the training pairs where there are none.
+    values : ndarray of float32, shape (outputs, *spatial)
+        On the scale that is learned: z-scores for most.
+    names : tuple of str
+        Of the outputs.
+    origin : mapping of str to int
+        Where the part begins in the images of the pair (px); 0 along axes that are absent.
+    """
+
+    step: int
+    pair: int
+    values: np.ndarray
+    names: tuple[str, ...]
+    origin: Mapping[str, int]
+
+
+Event = Progress | Notice | Losses | Preview
 Work = Generator[Event, None, Result]
 
 

@@ -8,12 +8,19 @@ import pytest
 from napari_virtual_stain.errors import VirtualStainError
 from napari_virtual_stain.image import Image
 from napari_virtual_stain.inference import predict
-from napari_virtual_stain.normalization import Scaling, Statistics
-from napari_virtual_stain.training import train
+from napari_virtual_stain.normalization import Scaling, Statistics, normalize
+from napari_virtual_stain.training import TrainingPair, train
 from napari_virtual_stain.training.examples import read_examples
+from napari_virtual_stain.training.fields import channels_apart
+from napari_virtual_stain.training.lazy import whole
 from napari_virtual_stain.training.presets import preset
-from napari_virtual_stain.training.specification import check_pair, draft_spec
-from napari_virtual_stain.training.targets import scaled, with_ranges, with_statistics
+from napari_virtual_stain.training.specification import draft_spec, in_order
+from napari_virtual_stain.training.targets import (
+    clip_,
+    target_scaling,
+    with_ranges,
+    with_statistics,
+)
 
 UM = {"Y": 0.5, "X": 0.5}
 
@@ -22,8 +29,26 @@ def image(values, name="cells", channel="DNA"):
     return Image(np.asarray(values), "YX", UM, channels=(channel,), name=name)
 
 
+def field(source, target):
+    return channels_apart(TrainingPair(source, target), None, None, 0)
+
+
 def drafted(name, source, target):
-    return draft_spec([source], [target], preset(name), "m")
+    return draft_spec([field(source, target)], preset(name), "m")
+
+
+def with_ranges_of(spec, source, *targets):
+    return with_ranges(spec, [field(source, target) for target in targets])
+
+
+def scaled(values, output):
+    by = target_scaling(output, None, Scaling(0, 1))
+    return clip_(normalize(values, by), output)
+
+
+def read(spec, source, target, crop):
+    (example,) = read_examples(spec, in_order(spec, field(source, target)), crop)
+    return whole(example.values), whole(example.target)
 
 
 def noise(dtype=np.uint16, low=0, high=4096, seed=0, size=(60, 70)):
@@ -33,7 +58,9 @@ def noise(dtype=np.uint16, low=0, high=4096, seed=0, size=(60, 70)):
 def test_one_range_of_percentiles_serves_the_whole_training_set():
     source = image(noise(), channel="phase")
     targets = [noise(seed=1), noise(seed=2, high=900, size=(30, 20))]
-    spec = with_ranges(drafted("gt-unet", source, image(targets[0])), [[image(t)] for t in targets])
+    spec = with_ranges_of(
+        drafted("gt-unet", source, image(targets[0])), source, *map(image, targets)
+    )
     pixels = np.concatenate([target.ravel() for target in targets])
     (output,) = spec.outputs
     assert (output.low, output.high) == pytest.approx(np.percentile(pixels, [0.1, 99.9]))
@@ -41,8 +68,8 @@ def test_one_range_of_percentiles_serves_the_whole_training_set():
 
 def test_a_12_bit_target_in_a_16_bit_file_spreads_over_all_classes():
     source, target = image(noise(seed=1), channel="phase"), image(noise(size=(200, 300)))
-    spec = with_ranges(drafted("gt-unet", source, target), [[target]])
-    values = scaled(target.numpy(), spec.outputs[0], Statistics(0, 1), Scaling(0, 1))
+    spec = with_ranges_of(drafted("gt-unet", source, target), source, target)
+    values = scaled(target.numpy(), spec.outputs[0])
     classes = np.rint(values * 255).astype(int)
     assert set(classes.ravel()) == set(range(256))
     # Beyond the percentiles they are clipped, and nothing else is.
@@ -53,8 +80,8 @@ def test_a_12_bit_target_in_a_16_bit_file_spreads_over_all_classes():
 
 def test_a_range_is_minus_one_to_one():
     source, target = image(noise(seed=1), channel="phase"), image(noise())
-    spec = with_ranges(drafted("virfluonet", source, target), [[target]])
-    values = scaled(target.numpy(), spec.outputs[0], Statistics(0, 1), Scaling(0, 1))
+    spec = with_ranges_of(drafted("virfluonet", source, target), source, target)
+    values = scaled(target.numpy(), spec.outputs[0])
     assert (values.min(), values.max()) == (-1, 1)
     assert abs(values.mean()) < 0.05
 
@@ -63,7 +90,7 @@ def test_a_marker_of_rare_cells_keeps_its_whole_range():
     rare = np.zeros((100, 100), np.uint16)
     rare[3, 4:8] = 700
     spec = drafted("gt-unet", image(noise(), channel="phase"), image(rare))
-    (output,) = with_ranges(spec, [[image(rare)]]).outputs
+    (output,) = with_ranges_of(spec, image(noise()), image(rare)).outputs
     assert (output.low, output.high) == (0, 700)
 
 
@@ -71,20 +98,20 @@ def test_a_better_image_of_the_input_is_scaled_as_the_input_is():
     source = Image(noise(size=(4, 20, 30)), "ZYX", channels=("noisy",))
     target = Image(noise(size=(4, 20, 30), seed=5, low=1000), "ZYX", channels=("clean",))
     spec = drafted("gvtnet-denoise", source, target)
-    (example,) = read_examples(with_ranges(spec, [[target]]), [source], [target], {})
+    values, expected = read(with_ranges_of(spec, source, target), source, target, {})
     low, high = np.percentile(source.numpy(), [2, 99.8])
-    assert np.allclose(example.values[0], (source.numpy() - low) / (high - low), atol=1e-5)
-    assert np.allclose(example.target[0], (target.numpy() - low) / (high - low), atol=1e-5)
+    assert np.allclose(values[0], (source.numpy() - low) / (high - low), atol=1e-5)
+    assert np.allclose(expected[0], (target.numpy() - low) / (high - low), atol=1e-5)
     assert spec.outputs[0].scaling == "input"
 
 
 def test_z_scores_are_each_image_s_own_and_what_is_kept_is_the_mean():
     source, target = image(noise(), channel="phase"), image(noise(seed=3))
-    spec = with_ranges(drafted("gvtnet-2d", source, target), [[target]])
-    (example,) = read_examples(spec, [source], [target], {"X": slice(0, 20)})
+    spec = with_ranges_of(drafted("gvtnet-2d", source, target), source, target)
+    _, scores = read(spec, source, target, {"X": slice(0, 20)})
     values = target.numpy().astype(float)
     expected = ((values - values.mean()) / values.std())[:, :20]
-    assert np.allclose(example.target[0], expected, atol=1e-4)
+    assert np.allclose(scores[0], expected, atol=1e-4)
     parts = [[Statistics(10.0, 3.0)], [Statistics(30.0, 5.0)]]
     (output,) = with_statistics(spec, parts).outputs
     both = np.concatenate([10 + 3 * np.array([-1, 1.0]), 30 + 5 * np.array([-1, 1.0])])
@@ -115,12 +142,11 @@ def test_projected_targets_are_one_plane():
     target = image(noise(seed=2, size=(40, 50)), channel="surface")
     spec = drafted("gvtnet-projection", source, target)
     assert (spec.spatial_axes, spec.projects) == ("ZYX", True)
-    check_pair(spec, [source], [target])
     single = target.replace(data=target.numpy()[None], axes="ZYX")
     for one in (target, single):
-        (example,) = read_examples(spec, [source], [one], {"X": slice(0, 30)})
-        assert example.values.shape == (1, 6, 40, 30)
-        assert example.target.shape == (1, 40, 30)
+        values, surface = read(spec, source, one, {"X": slice(0, 30)})
+        assert values.shape == (1, 6, 40, 30)
+        assert surface.shape == (1, 40, 30)
 
 
 @pytest.mark.parametrize(
@@ -138,4 +164,4 @@ def test_a_later_pair_of_a_projection_must_be_one_too():
     stack = Image(noise(size=(6, 40, 50)), "ZYX", channels=("membrane",), name="wing")
     spec = drafted("gvtnet-projection", stack, image(noise(size=(40, 50))))
     with pytest.raises(VirtualStainError, match="is turned into one plane, the target needs 1"):
-        check_pair(spec, [stack], [stack])
+        in_order(spec, field(stack, stack))

@@ -15,14 +15,16 @@ from napari_virtual_stain.events import Losses, Notice, Progress, run
 from napari_virtual_stain.image import Image
 from napari_virtual_stain.inference import predict
 from napari_virtual_stain.networks import Geometry, Head
-from napari_virtual_stain.training import TrainOptions, train, train_events
+from napari_virtual_stain.training import TrainingPair, TrainOptions, train, train_events
 from napari_virtual_stain.training.augmentation import turn
 from napari_virtual_stain.training.examples import Example, read_examples
-from napari_virtual_stain.training.patches import PatchPlan, batch, patch_plan
+from napari_virtual_stain.training.fields import channels_apart
+from napari_virtual_stain.training.lazy import whole
+from napari_virtual_stain.training.patches import Patches, PatchPlan, patch_plan
 from napari_virtual_stain.training.presets import preset
-from napari_virtual_stain.training.specification import check_pair, draft_spec
+from napari_virtual_stain.training.specification import draft_spec, in_order
 from napari_virtual_stain.training.splitting import parts, split_in_space
-from napari_virtual_stain.training.validation import settled, validation_r
+from napari_virtual_stain.training.validation import settled, validate
 
 UM = {"Y": 0.5, "X": 0.5}
 
@@ -138,10 +140,11 @@ def test_statistics_are_those_of_the_full_image_even_of_a_crop():
     values = source.numpy().copy()
     values[:, 48:] += 3000
     source = source.replace(data=values)
-    spec = draft_spec([source], [target.channel(0)], preset("gvtnet-2d"), "m")
-    (example,) = read_examples(spec, [source], [target.channel(0)], {"X": slice(0, 48)})
+    field = channels_apart(TrainingPair(source, target.channel(0)), None, None, 0)
+    spec = draft_spec([field], preset("gvtnet-2d"), "m")
+    (example,) = read_examples(spec, field, {"X": slice(0, 48)})
     expected = (values - values.mean()) / values.std()
-    assert np.allclose(example.values[0], expected[:, :48], atol=1e-4)
+    assert np.allclose(whole(example.values)[0], expected[:, :48], atol=1e-4)
 
 
 def test_crops_of_training_and_validation_are_kept_apart():
@@ -202,9 +205,11 @@ def test_any_number_of_steps(steps):
 def test_channels_of_later_pairs_are_taken_by_name():
     source, target = pair()
     turned = target.replace(data=target.numpy()[::-1], channels=target.channels[::-1])
-    spec = draft_spec([source], [target.channel(0), target.channel(1)], preset("gvtnet-2d"), "m")
-    _, targets = check_pair(spec, [source], [turned.channel(0), turned.channel(1)])
-    assert [channel for one in targets for channel in one.channels] == ["DNA", "actin"]
+    first, second = (
+        channels_apart(TrainingPair(source, one), None, None, 0) for one in (target, turned)
+    )
+    spec = draft_spec([first], preset("gvtnet-2d"), "m")
+    assert [one.name for one in in_order(spec, second).targets] == ["DNA", "actin"]
 
 
 def square(size):
@@ -218,7 +223,8 @@ def test_batches_follow_from_seed_and_step():
             rng.normal(size=(2, 40, 50)).astype(np.float32), np.zeros((1, 40, 50), np.float32), ()
         )
     ]
-    one, again, next_one = (batch(examples, square(16), 3, 7, step)[0] for step in (4, 4, 5))
+    patches = Patches(examples, square(16), 7)
+    one, again, next_one = (patches.draw(step, range(3)).values for step in (4, 4, 5))
     assert one.shape == (3, 2, 16, 16)
     assert np.array_equal(one, again)
     assert not np.array_equal(one, next_one)
@@ -226,12 +232,12 @@ def test_batches_follow_from_seed_and_step():
 
 def test_every_position_can_be_drawn_and_input_and_target_stay_together():
     values = np.arange(10 * 12, dtype=np.float32).reshape(1, 10, 12)
-    examples = [Example(values, 2 * values, ())]
+    patches = Patches([Example(values, 2 * values, ())], square(8), 0)
     seen = set()
     for step in range(200):
-        inputs, targets = batch(examples, square(8), 4, 0, step)
-        assert np.array_equal(targets, 2 * inputs)
-        seen |= {float(patch.min()) for patch in inputs}
+        drawn = patches.draw(step, range(4))
+        assert np.array_equal(drawn.targets, 2 * drawn.values)
+        seen |= {float(patch.min()) for patch in drawn.values}
     assert seen == {12.0 * y + x for y in range(3) for x in range(5)}
 
 
@@ -239,7 +245,7 @@ def test_patches_of_small_images_are_reflected_to_the_stride():
     examples = [Example(np.ones((1, 5, 30), np.float32), np.ones((1, 5, 30), np.float32), ())]
     plan = patch_plan(examples, (64, 64), Geometry((8, 8), (0, 0)))
     assert plan.target == plan.source == (8, 24)
-    assert batch(examples, plan, 2, 0, 0)[0].shape == (2, 1, 8, 24)
+    assert Patches(examples, plan, 0).draw(0, range(2)).values.shape == (2, 1, 8, 24)
 
 
 def test_the_eight_symmetries_of_the_square():
@@ -282,7 +288,8 @@ def test_a_network_that_predicts_no_number_scores_no_number(broken):
             return torch.where(x > 2, broken, x)
 
     values = np.random.default_rng(0).normal(size=(1, 20, 20)).astype(np.float32)
-    (score,) = validation_r(Diverged(), [Example(values, values, ())], torch.device("cpu"))
+    examples = [Example(values, values, ())]
+    (score,) = validate(Diverged(), examples, torch.device("cpu")).scores
     assert np.isnan(score)
 
 
@@ -301,8 +308,9 @@ def test_validation_scores_a_perfect_network_with_one():
             return 2 * x + 1
 
     values = np.random.default_rng(0).normal(size=(1, 20, 20)).astype(np.float32)
-    scores = validation_r(Perfect(), [Example(values, values, ())], torch.device("cpu"))
-    assert np.allclose(scores, 1)
+    found = validate(Perfect(), [Example(values, values, ())], torch.device("cpu"))
+    assert np.allclose(found.scores, 1)
+    assert np.allclose(found.first, 2 * values + 1, atol=1e-6)
 
 
 def test_a_narrow_image_cannot_be_split():
@@ -315,6 +323,14 @@ def dark_right(target: Image) -> Image:
     values = target.numpy().copy()
     values[0, :, 70:] = 7
     return target.replace(data=values)
+
+
+def unnamed(one):
+    """Return a pair whose targets are told by their order alone."""
+    source, target = one
+    if target.n_channels == 1:
+        return source, target.channel(0).replace(channels=())
+    return source, target.replace(channels=())
 
 
 def stacked(image: Image, planes: int) -> Image:
@@ -355,9 +371,9 @@ def stacked(image: Image, planes: int) -> Image:
             "has 3; as the input takes its planes as channels, the target needs 1",
         ),
         (
-            lambda: [pair(), pair(targets=("DNA",))],
+            lambda: [unnamed(pair()), unnamed(pair(targets=("DNA",)))],
             {},
-            r"1 target channels and the first pair has 2 \(DNA, actin\)",
+            r"1 target channels and the first pair has 2 \(target 1, target 2\).*no names",
         ),
         (
             lambda: [(pair()[0], dark_right(pair()[1]))],

@@ -69,6 +69,9 @@ def to_units(
     """
     outputs = len(spec.outputs)
     for position, (output, unit) in enumerate(zip(spec.outputs, units, strict=True)):
+        if output.kind == "mask":
+            # A network of free values goes a little beyond what a probability can be.
+            np.clip(values[position], 0, 1, out=values[position])
         by = output.grey_values(of_input)
         if by is None or unit.predicted != GREY:
             continue

@@ -61,20 +61,23 @@ class OutputSpec(Part):
 
     Parameters
     ----------
-    name, kind, colormap : str
-    scaling : {"z-score", "unit", "range", "input"}
+    name, colormap : str
+    kind : {"fluorescence", "mask"}
+        The values of a mask are the probability that a pixel belongs to it.
+    scaling : {"z-score", "unit", "range", "input", "none"}
         ``z-score``: grey value = value · `std` + `mean`, the statistics of the training target.
         ``unit``: values 0 and 1 are the grey values `low` and `high`. ``range``: −1 and 1 are.
         ``input``: the value is on the normalized scale of the first input channel, as
-        in restoration, where a better image of the same thing is predicted.
+        in restoration, where a better image of the same thing is predicted. ``none``: the value
+        is what was learned, as of masks.
     mean, std, low, high : float, optional
         In grey values. Where they are unknown, a prediction stays in the network's own units.
     """
 
     name: Name
-    kind: Literal["fluorescence"] = "fluorescence"
+    kind: Literal["fluorescence", "mask"] = "fluorescence"
     colormap: Word = "gray"
-    scaling: Literal["z-score", "unit", "range", "input"] = "z-score"
+    scaling: Literal["z-score", "unit", "range", "input", "none"] = "z-score"
     mean: Finite | None = None
     std: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
     low: Finite | None = None
@@ -88,6 +91,8 @@ class OutputSpec(Part):
             raise ValueError("low and high of an output are given together, or neither")
         if self.low is not None and self.high is not None and self.low >= self.high:
             raise ValueError("low of an output is below its high")
+        if self.kind == "mask" and self.scaling != "none":
+            raise ValueError("an output that is a mask has the scaling 'none'")
         given = [value for value in (self.mean, self.std, self.low, self.high) if value is not None]
         if any(abs(value) > 1e30 for value in given):
             raise ValueError("mean, std, low and high of an output must be below 1e30")
@@ -107,6 +112,8 @@ class OutputSpec(Part):
         """
         if self.scaling == "input":
             return of_input
+        if self.scaling == "none":
+            return Scaling(0.0, 1.0)
         if self.mean is not None and self.std is not None:
             return Scaling(self.mean, self.std)
         if self.low is not None and self.high is not None:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from napari_virtual_stain.image import Image
 from napari_virtual_stain.inference import fit
 from napari_virtual_stain.inference.frames import (
     frame,
@@ -15,10 +15,37 @@ from napari_virtual_stain.inference.frames import (
     planes_apart,
     time_points,
 )
-from napari_virtual_stain.inference.resampling import resample
 from napari_virtual_stain.model import ModelSpec
 from napari_virtual_stain.normalization import Statistics, statistics
-from napari_virtual_stain.training.targets import scaled
+from napari_virtual_stain.training.fields import Field, Target
+from napari_virtual_stain.training.lazy import Channels, LazyChannels, whole
+from napari_virtual_stain.training.target_frames import TargetFrame, part_of
+from napari_virtual_stain.training.targets import counted, label, target_scaling
+
+if TYPE_CHECKING:
+    from napari_virtual_stain.inference.frames import Frame
+    from napari_virtual_stain.normalization import Scaling
+
+
+@dataclass(frozen=True, eq=False)
+class Place:
+    """Where an example comes from.
+
+    Parameters
+    ----------
+    pair : int
+    origin : mapping of str to int
+        Where it begins in the images of the pair (px).
+    sizes : tuple of int
+        Of the target there, before it was brought to the model's voxel size.
+    zooms : tuple of float
+        By which it was, along each spatial axis of the target.
+    """
+
+    pair: int
+    origin: Mapping[str, int]
+    sizes: tuple[int, ...]
+    zooms: tuple[float, ...]
 
 
 @dataclass(frozen=True, eq=False)
@@ -27,34 +54,53 @@ class Example:
 
     Parameters
     ----------
-    values : ndarray of float32, shape (in_channels, *spatial)
-    target : ndarray of float32, shape (outputs, *spatial)
-        Without Z where the model projects.
-    statistics : tuple of Statistics
-        Of each target channel over the full image.
+    values : float32, shape (in_channels, *spatial)
+        An array, or channels that are read when they are asked for.
+    target : float32, shape (outputs, *spatial)
+        Without Z where the model projects. Anything where the weight is 0.
+    statistics : tuple of Statistics or None
+        Of each target channel over the full image; None of masks and of what is missing.
+    weight : bool, shape of the target, optional
+        What counts; None for everything.
+    place : Place, optional
     """
 
-    values: np.ndarray
-    target: np.ndarray
-    statistics: tuple[Statistics, ...]
+    values: Channels
+    target: Channels
+    statistics: tuple[Statistics | None, ...]
+    weight: Channels | None = None
+    place: Place | None = None
+
+    @property
+    def bytes(self) -> int:
+        """What it takes in memory, as a whole."""
+        pixels = 4 * (int(np.prod(self.values.shape)) + int(np.prod(self.target.shape)))
+        return pixels + (int(np.prod(self.target.shape)) if self.weight is not None else 0)
+
+    def in_memory(self) -> Example:
+        """Return it with everything read."""
+        weight = None if self.weight is None else whole(self.weight)
+        return replace(self, values=whole(self.values), target=whole(self.target), weight=weight)
 
 
 def read_examples(
     spec: ModelSpec,
-    sources: Sequence[Image],
-    targets: Sequence[Image],
+    field: Field,
     crop: Mapping[str, slice],
+    region: np.ndarray | None = None,
 ) -> list[Example]:
-    """Return one example for each frame of a pair.
+    """Return one example for each frame of a field; their pixels are read when asked for.
 
     Parameters
     ----------
     spec : ModelSpec
         With the ranges of outputs whose scale is bounded.
-    sources, targets : sequence of Image
-        Channels of one pair, as :func:`check_pair` returns them.
+    field : Field
+        In the order of the specification.
     crop : mapping of str to slice
-        Part of the pair; statistics are those of the full images.
+        Part of the pair; statistics are those of the full images, where they count.
+    region : ndarray of bool, shape (Y, X), optional
+        Outside, targets do not count. Of the full image.
 
     Returns
     -------
@@ -66,45 +112,78 @@ def read_examples(
     VirtualStainError
         If an image is constant or holds NaN, or the crop leaves it.
     """
-    fitted = fit(spec, list(sources))
+    fitted = fit(spec, list(field.sources))
     cropped = fitted.crop(crop)
-    cropped_targets = [
-        target.crop({axis: part for axis, part in crop.items() if axis in target.axes})
-        for target in targets
-    ]
-    first = crop.get("T", slice(0)).start or 0
+    origin = {axis: part.start or 0 for axis, part in crop.items()}
     how = spec.normalization
     of_movie = image_scalings(fitted, how) if how.per == "movie" else None
     examples = []
     for time in range(time_points(cropped)):
-        by = of_movie or image_scalings(fitted, how, first + time)
-        of_targets = tuple(
-            statistics(_at(target, first + time).data, f"the target {target.name}")
-            for target in targets
+        at = origin.get("T", 0) + time
+        by = of_movie or image_scalings(fitted, how, at)
+        measured = tuple(
+            _measured(target, at) if output.kind != "mask" and target is not None else None
+            for target, output in zip(field.targets, spec.outputs, strict=True)
         )
         for plane in range(planes_apart(cropped, spec)):
-            one = frame(cropped, spec, by, time, plane)
-            planes = [_plane(_at(target, time), spec, plane).numpy() for target in cropped_targets]
-            expected = np.stack(
-                [
-                    scaled(values, output, of_target, by[0])
-                    for values, output, of_target in zip(
-                        planes, spec.outputs, of_targets, strict=True
-                    )
-                ]
-            )
-            axes = expected.ndim - 1
-            target = resample(expected, one.sizes[-axes:], one.zooms[-axes:])
-            examples.append(Example(one.read_whole(), target, of_targets))
+            first = {**origin, "T": at, "Z": origin.get("Z", 0) + plane}
+            source = frame(cropped, spec, by, time, plane)
+            targets = _target_frame(spec, field, crop, region, first, source, measured)
+            place = Place(field.pair, first, targets.source_sizes, targets.zooms)
+            examples.append(_example(source, targets, measured, place))
     return examples
 
 
-def _at(image: Image, time: int) -> Image:
-    return image.select("T", time) if "T" in image.axes else image
+def _measured(target: Target, time: int) -> Statistics:
+    one = target if "T" not in target.image.axes else _at(target, time)
+    return statistics(counted(one), label(target))
 
 
-def _plane(image: Image, spec: ModelSpec, plane: int) -> Image:
-    """Return what one frame predicts of a target: a plane, or the whole stack in 3D."""
-    if "Z" in image.axes and (spec.spatial_axes == "YX" or spec.projects):
-        return image.select("Z", 0 if spec.consumes_z else plane)
-    return image
+def _at(target: Target, time: int) -> Target:
+    counts = None if target.counts is None else target.counts.select("T", time)
+    return replace(target, image=target.image.select("T", time), counts=counts)
+
+
+def _target_frame(
+    spec: ModelSpec,
+    field: Field,
+    crop: Mapping[str, slice],
+    region: np.ndarray | None,
+    first: Mapping[str, int],
+    source: Frame,
+    measured: tuple[Statistics | None, ...],
+) -> TargetFrame:
+    def scaling(position: int) -> Scaling:
+        return target_scaling(spec.outputs[position], measured[position], source.scalings[0])
+
+    axes = 2 if spec.projects else len(spec.spatial_axes)
+    return TargetFrame(
+        outputs=tuple(spec.outputs),
+        parts=tuple(
+            None if target is None else part_of(target, spec, crop, first, region)
+            for target in field.targets
+        ),
+        scalings=tuple(
+            None if target is None else scaling(position)
+            for position, target in enumerate(field.targets)
+        ),
+        source_sizes=source.source_sizes[-axes:],
+        zooms=source.zooms[-axes:],
+    )
+
+
+def _example(
+    source: Frame,
+    targets: TargetFrame,
+    measured: tuple[Statistics | None, ...],
+    place: Place,
+) -> Example:
+    channels = len(source.images) * (len(source.planes) or 1)
+    shape = (len(targets.outputs), *targets.sizes)
+    return Example(
+        LazyChannels(source.read, (channels, *source.sizes)),
+        LazyChannels(targets.read, shape),
+        measured,
+        LazyChannels(targets.read_weight, shape) if targets.is_weighted else None,
+        place,
+    )

@@ -1,29 +1,40 @@
 """The loop: steps, scores, and the network of the step that scored best.
 
-Fabric (Lightning) does devices and precision. What a step sees and draws follows from (seed,
-step), so that the same call gives the same network on the same machine.
+What a step sees and draws follows from (seed, step), and a snapshot holds everything else that
+it depends on, so that a resumed training equals an unbroken one.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Generator, Sequence
-from dataclasses import dataclass
+import time
+from collections.abc import Callable, Generator, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 import torch
-from lightning.fabric import Fabric
-from torch import Tensor, nn
+from torch import nn
 
 from napari_virtual_stain.errors import VirtualStainError
-from napari_virtual_stain.events import Event, Losses, Progress
+from napari_virtual_stain.events import Event, Losses, Notice, Progress, raise_if_stopped
+from napari_virtual_stain.keeping import Keeper, KeepsNothing, Snapshot
+from napari_virtual_stain.model import ModelSpec
 from napari_virtual_stain.networks import Geometry, to_half
+from napari_virtual_stain.training.averaging import Averaged
+from napari_virtual_stain.training.control import Control
 from napari_virtual_stain.training.examples import Example
+from napari_virtual_stain.training.feeding import Feed
+from napari_virtual_stain.training.levels import levels_of
 from napari_virtual_stain.training.options import TrainOptions
-from napari_virtual_stain.training.patches import PatchPlan, batch, patch_plan
+from napari_virtual_stain.training.parallel import fabric_for
+from napari_virtual_stain.training.patches import patches_of
+from napari_virtual_stain.training.preview import on_pair_grid
 from napari_virtual_stain.training.randomness import drawn_from
 from napari_virtual_stain.training.recipe import Preset
+from napari_virtual_stain.training.state import packed, unpacked
+from napari_virtual_stain.training.stopping import Patience
+from napari_virtual_stain.training.transfer import freeze
 from napari_virtual_stain.training.updates import (
     Adversarial,
     Supervised,
@@ -31,17 +42,15 @@ from napari_virtual_stain.training.updates import (
     channels_last_,
     several_values_for_batch_norm,
 )
-from napari_virtual_stain.training.validation import settled, validation_r
-
-FABRIC_PRECISION: dict[str, Any] = {
-    "auto": "32-true",
-    "fp32": "32-true",
-    "bf16": "bf16-mixed",
-    "fp16": "16-mixed",
-}
+from napari_virtual_stain.training.validation import scored_outputs, settled, validate
 
 SETTLING_STEPS = 16
 """Batches over which the statistics of batch normalization are averaged before scoring."""
+
+KEEP_EVERY = 45.0
+"""Seconds after which a snapshot is kept with the next step: a crash loses at most a minute."""
+
+BEST = "best/"
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,102 +63,229 @@ class Best:
     network: nn.Module
 
 
-def fit_network(
-    network: nn.Module,
-    training: Sequence[Example],
-    validation: Sequence[Example],
-    recipe: Preset,
-    options: TrainOptions,
-    device: torch.device,
-) -> Generator[Event, None, Best]:
-    """Train `network` in place; yields `Losses` and `Progress` at each step.
+@dataclass(frozen=True, eq=False)
+class Task:
+    """What is trained, on what, and how.
 
     Parameters
     ----------
+    spec : ModelSpec
     network : torch.nn.Module
+        Trained in place.
     training, validation : sequence of Example
     recipe : Preset
         With what the user chose in its place.
     options : TrainOptions
-    device : torch.device
+    describe : callable
+        The specification of the best network, as it would be saved now.
+    key : mapping
+        All that determines the training, as plain JSON values.
+    control : Control
+    keeper : Keeper
+    """
 
-    Returns
-    -------
-    Best
+    spec: ModelSpec
+    network: nn.Module
+    training: Sequence[Example]
+    validation: Sequence[Example]
+    recipe: Preset
+    options: TrainOptions
+    describe: Callable[[Best], ModelSpec]
+    key: Mapping[str, Any]
+    control: Control = field(default_factory=Control)
+    keeper: Keeper = field(default_factory=KeepsNothing)
+
+
+def fit_network(task: Task, device: torch.device) -> Generator[Event, None, Best]:
+    """Train a network in place; yields `Losses` and `Progress` at each step.
 
     Raises
     ------
     VirtualStainError
         If the training diverges, or a batch is too small.
     """
-    if options.precision == "fp16" and device.type == "cpu":
-        raise VirtualStainError(
-            "half precision (fp16) does not train on the CPU; choose bf16 or fp32."
-        )
-    precision = FABRIC_PRECISION[options.precision]
-    fabric = Fabric(accelerator=device.type, devices=1, precision=precision)
-    geometry: Geometry = network.geometry  # type: ignore[assignment]
-    plan = patch_plan(training, recipe.patch, geometry)
-    draw = _Drawing(training, plan, recipe.batch, options, device)
-    update = _update(fabric, network, recipe, plan, draw)
-
-    best: Best | None = None
-    for step in range(1, recipe.steps + 1):
-        network.train()
-        inputs, targets = draw(step)
-        watched = several_values_for_batch_norm(network, inputs.shape[2:])
-        with drawn_from(options.seed, step, device), watched:
-            loss = update(inputs, targets)
-        scores: tuple[float, ...] = ()
-        if step % options.validate_every == 0 or step == recipe.steps:
-            recent = range(max(1, step - SETTLING_STEPS + 1), step + 1)
-            candidate = settled(network, (draw(earlier)[0] for earlier in recent))
-            if options.half:
-                candidate.load_state_dict(to_half(candidate.state_dict()))
-            scores = validation_r(candidate, validation, device)
-            mean = float(np.mean(scores))
-            if math.isfinite(mean) and (best is None or mean > best.mean):
-                best = Best(mean, scores, step, candidate)
-        yield Losses(step, loss, scores)
-        yield Progress("Training", step, recipe.steps)
-    if best is None:
+    fitting = Fitting(task, device)
+    with fitting.feed:
+        yield from fitting.run()
+    if fitting.best is None:
+        if task.control.stopping:
+            raise VirtualStainError(
+                "the training was stopped before there was anything to keep; let it come to its "
+                "first score."
+            )
         raise VirtualStainError(
             "the training diverged: no score of the validation part is a number; check the images, "
             "or choose another preset, learning rate or precision."
         )
-    return best
+    return fitting.best
 
 
-@dataclass(frozen=True, eq=False)
-class _Drawing:
-    """Draws the patches of a step, on the device."""
+class Fitting:
+    """One training: everything that changes from step to step.
 
-    examples: Sequence[Example]
-    plan: PatchPlan
-    count: int
-    options: TrainOptions
-    device: torch.device
+    Parameters
+    ----------
+    task : Task
+    device : torch.device
+    """
 
-    def __call__(self, step: int) -> tuple[Tensor, Tensor]:
-        seed, turns = self.options.seed, self.options.turns
-        values, targets = batch(self.examples, self.plan, self.count, seed, step, turns=turns)
-        layout: Any = torch.channels_last if values.ndim == 4 else torch.channels_last_3d
-        inputs = torch.from_numpy(values).to(self.device).contiguous(memory_format=layout)
-        return inputs, torch.from_numpy(targets).to(self.device)
-
-
-def _update(
-    fabric: Fabric, network: nn.Module, recipe: Preset, plan: PatchPlan, draw: _Drawing
-) -> Update:
-    if draw.device.type != "cpu":
-        # On the CPU, PyTorch's backward through narrow convolutions whose weights lie channels
-        # last writes beyond its memory; the layout of the inputs alone gives the same speed.
-        channels_last_(network)
-    if not recipe.adversarial:
-        return Supervised(fabric, network, recipe, recipe.steps)
-    example = draw.examples[0]
-    channels = len(example.values) + len(example.target)
-    with drawn_from(draw.options.seed, 0, draw.device):
-        return Adversarial(
-            fabric, network, recipe, recipe.steps, size=plan.target, channels=channels
+    def __init__(self, task: Task, device: torch.device) -> None:
+        recipe, options = task.recipe, task.options
+        self.task, self.fabric = task, fabric_for(options, device)
+        self.device = self.fabric.device if self.fabric.world_size > 1 else device
+        geometry: Geometry = task.network.geometry  # type: ignore[assignment]
+        patches = patches_of(task.training, recipe, geometry, options.seed)
+        planes = [channel.planes for channel in task.spec.inputs]
+        self.feed = Feed(
+            patches, recipe.augmentation, recipe.batch, planes, self.device, self.fabric.global_rank
         )
+        self.frozen = freeze(task.network, options.freeze)
+        self.update = self._update(patches.plan.target)
+        self.averaged = Averaged(task.network, recipe.averaging) if recipe.averaging else None
+        self.patience = Patience(options.patience)
+        self.scored = scored_outputs(task.validation)
+        self.best: Best | None = None
+        self.step = 0
+        self._kept_at = time.monotonic()
+        for module in task.network.modules():
+            if not list(module.children()):
+                module.register_forward_pre_hook(_stop_between_layers)
+
+    def run(self) -> Generator[Event, None, None]:
+        """Go from the step that an earlier run came to, if there was one, to the last."""
+        steps, control = self.task.recipe.steps, self.task.control
+        earlier = self.task.keeper.earlier(self.task.key)
+        if earlier is not None:
+            self._restore(earlier)
+            yield Notice(f"Going on with an earlier training, after step {self.step} of {steps}.")
+            yield Progress("Training", self.step, steps)
+        loss = math.nan
+        scored_at = self.step
+        while self.step < steps and not self.patience.over and not control.stopping:
+            control.wait_while_paused()
+            self.step += 1
+            loss = self._learn()
+            if self.step == steps or self.step % self.task.options.validate_every == 0:
+                yield from self._score(loss)
+                scored_at = self.step
+            else:
+                yield Losses(self.step, loss)
+            yield Progress("Training", self.step, steps)
+            self._keep()
+        if control.stopping and self.step > scored_at:
+            # What was learned last may be the best.
+            yield from self._score(loss)
+        if self.patience.over and self.step < steps:
+            yield Notice(
+                f"Stopped after step {self.step}: the last {self.patience.waited} scores were no "
+                "better than one before."
+            )
+
+    def _learn(self) -> float:
+        network = self.task.network.train()
+        for module in self.frozen:
+            module.eval()
+        fed = self.feed(self.step, self.task.recipe.steps)
+        watched = several_values_for_batch_norm(network, fed.inputs.shape[2:])
+        with drawn_from(self.task.options.seed, self.step, self.device), watched:
+            loss = self.update(fed)
+        if self.averaged is not None:
+            self.averaged.update(network)
+        return loss
+
+    def _score(self, loss: float) -> Generator[Event, None, None]:
+        """Score the network, and keep it if it is the best."""
+        scores: tuple[float, ...] = ()
+        preview = None
+        if self.fabric.global_rank == 0:
+            network = self.task.network if self.averaged is None else self.averaged.network
+            recent = range(max(1, self.step - SETTLING_STEPS + 1), self.step + 1)
+            candidate = settled(network, (self.feed(earlier).inputs for earlier in recent))
+            if self.task.options.half:
+                candidate.load_state_dict(to_half(candidate.state_dict()))
+            found = validate(candidate, self.task.validation, self.device)
+            scores = found.scores
+            mean = float(np.mean([scores[output] for output in self.scored]))
+            if self.patience.saw(mean):
+                self.best = Best(mean, scores, self.step, candidate)
+            names = tuple(output.name for output in self.task.spec.outputs)
+            preview = on_pair_grid(self.task.validation[0], found.first, self.step, names)
+        if self.fabric.world_size > 1:
+            scores, self.patience.waited = self.fabric.broadcast((scores, self.patience.waited))
+        yield Losses(self.step, loss, scores)
+        if preview is not None:
+            yield preview
+
+    def _keep(self) -> None:
+        now = time.monotonic()
+        if self.fabric.global_rank == 0 and now - self._kept_at >= KEEP_EVERY:
+            self.task.keeper.keep(self.snapshot())
+            self._kept_at = time.monotonic()
+
+    def snapshot(self) -> Snapshot:
+        """Return everything that the next step depends on, and the best model so far."""
+        arrays: dict[str, np.ndarray] = {}
+        state = {
+            "update": self.update.state(),
+            "averaged": None if self.averaged is None else self.averaged.state(),
+            "patience": self.patience.state(),
+        }
+        values: dict[str, Any] = {
+            "step": self.step,
+            "steps": self.task.recipe.steps,
+            "key": dict(self.task.key),
+            "state": packed(state, arrays, "state"),
+        }
+        if self.best is not None:
+            for name, tensor in self.best.network.state_dict().items():
+                arrays[BEST + name] = tensor.detach().cpu().numpy()
+            values["best"] = {
+                "mean": self.best.mean,
+                "scores": [None if math.isnan(s) else s for s in self.best.scores],
+                "step": self.best.step,
+            }
+            values["spec"] = self.task.describe(self.best).model_dump(mode="json")
+        return Snapshot(arrays, values)
+
+    def _restore(self, snapshot: Snapshot) -> None:
+        state = unpacked(snapshot.values["state"], snapshot.arrays)
+        self.step = int(snapshot.values["step"])
+        self.update.restore(state["update"])
+        if self.averaged is not None:
+            self.averaged.restore(state["averaged"])
+        self.patience.restore(state["patience"])
+        best = snapshot.values.get("best")
+        if best is None:
+            return
+        network = self.task.spec.build_network()
+        network.load_state_dict(
+            {
+                name.removeprefix(BEST): torch.from_numpy(np.array(values))
+                for name, values in snapshot.arrays.items()
+                if name.startswith(BEST)
+            }
+        )
+        scores = tuple(math.nan if score is None else float(score) for score in best["scores"])
+        self.best = Best(
+            float(best["mean"]), scores, int(best["step"]), network.eval().to(self.device)
+        )
+
+    def _update(self, size: Sequence[int]) -> Update:
+        task, recipe = self.task, self.task.recipe
+        if self.device.type != "cpu":
+            # On the CPU, PyTorch's backward through narrow convolutions whose weights lie channels
+            # last writes beyond its memory; the layout of the inputs alone gives the same speed.
+            channels_last_(task.network)
+        if not recipe.adversarial:
+            levels = levels_of(task.training) if recipe.loss.needs_levels else None
+            return Supervised(self.fabric, task.network, recipe, recipe.steps, levels)
+        example = task.training[0]
+        channels = example.values.shape[0] + example.target.shape[0]
+        with drawn_from(task.options.seed, 0, self.device):
+            return Adversarial(
+                self.fabric, task.network, recipe, recipe.steps, size=size, channels=channels
+            )
+
+
+def _stop_between_layers(module: nn.Module, args: Any) -> None:
+    raise_if_stopped()

@@ -5,15 +5,23 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, get_args
+from typing import TYPE_CHECKING, Any, get_args
 
 from napari_virtual_stain.errors import VirtualStainError
-from napari_virtual_stain.image import Image
+from napari_virtual_stain.image import SPATIAL, Image
 from napari_virtual_stain.inference import Device, Precision
 from napari_virtual_stain.inference.options import check_crop, is_number, whole_number
+from napari_virtual_stain.training.augmentation import Augmentation
+from napari_virtual_stain.training.losses import LossOptions
+from napari_virtual_stain.training.pairs import TrainingPair
 
-Pair = tuple[Image, Image]
-"""An input image and its target image, on one grid."""
+if TYPE_CHECKING:
+    from napari_virtual_stain.model import StainModel
+
+Pair = tuple[Image, Image] | TrainingPair
+"""An input image and its target image, on one grid; or these and what is known about them."""
+
+MOST_PROCESSES = 4096
 
 
 @dataclass(frozen=True)
@@ -42,6 +50,28 @@ class TrainOptions:
     turns : bool
         Flip patches and turn them by quarters at random. Without, where the light has a
         direction that the image shows, as the shear of DIC.
+    augmentation : Augmentation, optional
+        What else is done to patches; by default as the preset says.
+    loss : LossOptions, optional
+        What is minimized; by default as the preset says.
+    averaging : float, optional
+        Decay of the running average of the weights that is scored and kept, 0 for none; by
+        default as the preset says.
+    foreground : float, optional
+        Share of the patches that are drawn around foreground of the targets; by default as the
+        preset says.
+    patience : int, optional
+        End after so many scores in a row without a better one; by default train all steps.
+    voxel_size : mapping of str to float
+        In µm, keyed by axis: resample the pairs to it. By default the first pair's own.
+    start : StainModel, optional
+        Begin with its weights, and with its network in place of the preset's.
+    freeze : sequence of str
+        Parts of the network that stay as they are: beginnings of the names of its parameters.
+    devices, nodes : int
+        Processes on each machine, and machines; each process draws a batch of its own.
+    strategy : str
+        Of Lightning Fabric, for several processes.
     seed : int
         Everything random follows from it.
     device : {"auto", "cpu", "cuda", "mps"}
@@ -69,6 +99,17 @@ class TrainOptions:
     adversarial: bool | None = None
     equalize: bool = False
     turns: bool = True
+    augmentation: Augmentation | None = None
+    loss: LossOptions | None = None
+    averaging: float | None = None
+    foreground: float | None = None
+    patience: int | None = None
+    voxel_size: Mapping[str, float] = field(default_factory=dict)
+    start: StainModel | None = None
+    freeze: Sequence[str] = ()
+    devices: int = 1
+    nodes: int = 1
+    strategy: str = "auto"
     seed: int = 0
     device: Device = "auto"
     precision: Precision = "auto"
@@ -85,11 +126,27 @@ class TrainOptions:
     command: str = ""
 
     def __post_init__(self) -> None:
-        for option in ("steps", "batch", "validate_every"):
+        for option in ("steps", "batch", "validate_every", "patience", "devices", "nodes"):
             value = getattr(self, option)
             if value is not None:
                 what = option.replace("_", " ")
                 object.__setattr__(self, option, whole_number(value, f"the option {what}", 1))
+        if self.devices * self.nodes > MOST_PROCESSES:
+            raise VirtualStainError(
+                f"{self.devices} devices on {self.nodes} machines are more than can train together."
+            )
+        for option, below in (("averaging", 1.0), ("foreground", 1.0000001)):
+            value = getattr(self, option)
+            if value is not None and not (is_number(value) and 0 <= value < below):
+                raise VirtualStainError(
+                    f"the option {option} is a number from 0 to 1, not {value!r}."
+                )
+        for axis, size in self.voxel_size.items():
+            if axis not in SPATIAL or not (is_number(size) and 0 < size < math.inf):
+                raise VirtualStainError(
+                    f"the voxel size to train at is a number of µm for Z, Y or X, not {size!r} for "
+                    f"{axis!r}."
+                )
         for crop in (self.train_crop, self.validation_crop):
             check_crop(crop)
         rate = self.learning_rate

@@ -1,19 +1,25 @@
-"""Batches of random patches, each step's drawn from (seed, step) alone."""
+"""Batches of random patches, each drawn from (seed, step, number) alone."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from napari_virtual_stain.errors import VirtualStainError
 from napari_virtual_stain.inference.padding import padded_size, read_reflected
-from napari_virtual_stain.training.augmentation import turn
+from napari_virtual_stain.training.augmentation import margin
 from napari_virtual_stain.training.examples import Example
+from napari_virtual_stain.training.lazy import Channels
+from napari_virtual_stain.training.recipe import Preset
+from napari_virtual_stain.training.sampling import Sampler, sampler
 
 if TYPE_CHECKING:
     from napari_virtual_stain.networks import Geometry
+
+NOTHING = "there is nothing to learn: no pixel of any target counts in the training part."
 
 
 @dataclass(frozen=True)
@@ -68,75 +74,136 @@ def patch_plan(examples: Sequence[Example], wanted: Sequence[int], geometry: Geo
     return PatchPlan(sizes, sizes, (0,) * len(sizes), depth_stride)
 
 
-def batch(
-    examples: Sequence[Example],
-    plan: PatchPlan,
-    count: int,
-    seed: int,
-    step: int,
-    *,
-    turns: bool = True,
-) -> tuple[np.ndarray, np.ndarray]:
-    """Return the patches of one step.
+@dataclass(frozen=True, eq=False)
+class Batch:
+    """The patches of one step, as they were read; B of them.
 
-    Examples are drawn in proportion to their size, positions uniformly. What a patch reads
-    beyond the border of its example is reflected there. Patches that are read in their whole
-    depth are of one depth within a batch.
+    Parameters
+    ----------
+    values : ndarray of float32, shape (B, in_channels, [Z,] *source)
+        With the margin around.
+    targets : ndarray of float32, shape (B, outputs, *target)
+        With the margin around.
+    weights : ndarray of bool, shape of the targets, optional
+        What counts; None for everything.
+    seeds : sequence of tuple of int
+        From which follows what is random about each patch from here on.
+    """
+
+    values: np.ndarray
+    targets: np.ndarray
+    weights: np.ndarray | None
+    seeds: Sequence[tuple[int, ...]]
+
+
+def patches_of(
+    examples: Sequence[Example], recipe: Preset, geometry: Geometry, seed: int
+) -> Patches:
+    """Return what draws the patches of a recipe for a network."""
+    plan = patch_plan(examples, recipe.patch, geometry)
+    around = margin(recipe.augmentation, plan.source)[-len(plan.target) :]
+    return Patches(examples, plan, seed, foreground=recipe.foreground, margin=around)
+
+
+class Patches:
+    """Draws patches.
+
+    Examples are drawn in proportion to what counts of them, positions uniformly, or around
+    foreground. What a patch reads beyond the border of its example is reflected there. Patches
+    that are read in their whole depth are of one depth within a batch. Each patch follows from the
+    seed, the step and its number alone, so that several processes can draw a part each.
 
     Parameters
     ----------
     examples : sequence of Example
     plan : PatchPlan
-    count : int
-        Patches in the batch.
-    seed, step : int
-    turns : bool
-        Flip and turn each patch at random, input and target alike.
-
-    Returns
-    -------
-    values : ndarray of float32, shape (count, in_channels, [Z,] *plan.source)
-    targets : ndarray of float32, shape (count, outputs, *plan.target)
+    seed : int
+    foreground : float
+        Share of patches that are drawn around foreground.
+    margin : sequence of int
+        What is read around a patch along each axis of the target (px), for its augmentation.
     """
-    rng = np.random.default_rng((seed, step))
-    values, targets = [], []
-    for index in _drawn(rng, examples, plan, count):
-        example = examples[index]
-        axes = zip(example.target.shape[1:], plan.target, plan.overhang, strict=True)
-        starts = [
-            int(rng.integers(max(0, size + 2 * beyond - wanted) + 1)) - beyond
-            for size, wanted, beyond in axes
+
+    def __init__(
+        self,
+        examples: Sequence[Example],
+        plan: PatchPlan,
+        seed: int,
+        *,
+        foreground: float = 0.0,
+        margin: Sequence[int] | None = None,
+    ) -> None:
+        self.examples, self.plan, self.seed = examples, plan, seed
+        self.foreground = foreground
+        self.margin = tuple(margin or (0,) * len(plan.target))
+        self.is_weighted = any(example.weight is not None for example in examples)
+        self._samplers = [sampler(example, foreground) for example in examples]
+        self._shares = np.array([one.share for one in self._samplers])
+        if not self._shares.sum():
+            raise VirtualStainError(NOTHING)
+
+    def draw(self, step: int, numbers: Iterable[int]) -> Batch:
+        """Return the patches of these numbers of a step."""
+        shares = self._shares
+        if self.plan.depth_stride:
+            depths = np.array([example.values.shape[1] for example in self.examples])
+            rng = np.random.default_rng((self.seed, step))
+            first = rng.choice(len(depths), p=shares / shares.sum())
+            shares = shares * (depths == depths[first])
+        values, targets, weights, seeds = [], [], [], []
+        for number in numbers:
+            rng = np.random.default_rng((self.seed, step, number))
+            index = int(rng.choice(len(shares), p=shares / shares.sum()))
+            example = self.examples[index]
+            starts = self._starts(rng, self._samplers[index])
+            values.append(self._source(example.values, starts))
+            targets.append(self._around(example.target, starts, self.plan.target))
+            if self.is_weighted:
+                weights.append(self._weight(example, starts))
+            seeds.append((self.seed, step, number, 1))
+        counts = np.stack(weights) if self.is_weighted else None
+        return Batch(np.stack(values), np.stack(targets), counts, seeds)
+
+    def _starts(self, rng: np.random.Generator, where: Sampler) -> list[int]:
+        axes = list(zip(where.sizes, self.plan.target, self.plan.overhang, strict=True))
+        last = [max(0, size + 2 * beyond - wanted) for size, wanted, beyond in axes]
+        middle = where.middle(rng, self.foreground)
+        if middle is None:
+            return [
+                int(rng.integers(most + 1)) - beyond
+                for most, (_, _, beyond) in zip(last, axes, strict=True)
+            ]
+        return [
+            min(max(at - wanted // 2, -beyond), most - beyond)
+            for at, most, (_, wanted, beyond) in zip(middle, last, axes, strict=True)
         ]
-        way = int(rng.integers(8)) if turns else 0
-        values.append(turn(_source(example.values, starts, plan), way))
-        targets.append(turn(_part(example.target, starts, plan.target), way))
-    return np.stack(values), np.stack(targets)
 
+    def _source(self, values: Channels, starts: Sequence[int]) -> np.ndarray:
+        plan = self.plan
+        starts = [
+            start - (read - kept) // 2
+            for start, read, kept in zip(starts, plan.source, plan.target, strict=True)
+        ]
+        if not plan.depth_stride:
+            return self._around(values, starts, plan.source)
+        depth = padded_size(values.shape[1], plan.depth_stride)
+        return self._around(values, [0, *starts], (depth, *plan.source))
 
-def _drawn(
-    rng: np.random.Generator, examples: Sequence[Example], plan: PatchPlan, count: int
-) -> list[int]:
-    share = np.array([example.target[0].size for example in examples], float)
-    if not plan.depth_stride:
-        return list(rng.choice(len(examples), count, p=share / share.sum()))
-    depths = np.array([example.values.shape[1] for example in examples])
-    first = int(rng.choice(len(examples), p=share / share.sum()))
-    share = share * (depths == depths[first])
-    return [first, *rng.choice(len(examples), count - 1, p=share / share.sum())]
+    def _weight(self, example: Example, starts: Sequence[int]) -> np.ndarray:
+        if example.weight is not None:
+            return self._around(example.weight, starts, self.plan.target)
+        sizes = [n + 2 * m for n, m in zip(self.plan.target, self.margin, strict=True)]
+        return np.ones((example.target.shape[0], *sizes), bool)
 
-
-def _source(values: np.ndarray, starts: Sequence[int], plan: PatchPlan) -> np.ndarray:
-    starts = [
-        start - (read - kept) // 2
-        for start, read, kept in zip(starts, plan.source, plan.target, strict=True)
-    ]
-    if not plan.depth_stride:
-        return _part(values, starts, plan.source)
-    depth = padded_size(values.shape[1], plan.depth_stride)
-    return _part(values, [0, *starts], (depth, *plan.source))
-
-
-def _part(values: np.ndarray, starts: Sequence[int], sizes: Sequence[int]) -> np.ndarray:
-    """Return a part of (C, *spatial) that may leave it at either end."""
-    region = [slice(start, start + size) for start, size in zip(starts, sizes, strict=True)]
-    return read_reflected(lambda r: values[(slice(None), *r)], region, values.shape[1:])
+    def _around(
+        self, channels: Channels, starts: Sequence[int], sizes: Sequence[int]
+    ) -> np.ndarray:
+        """Return a part of (C, *spatial) with its margin; it may leave it at either end."""
+        margin = (0,) * (len(sizes) - len(self.margin)) + self.margin
+        region = [
+            slice(start - more, start + size + more)
+            for start, size, more in zip(starts, sizes, margin, strict=True)
+        ]
+        return read_reflected(
+            lambda part: channels[(slice(None), *part)], region, channels.shape[1:]
+        )

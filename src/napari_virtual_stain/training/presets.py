@@ -20,6 +20,8 @@ from dataclasses import replace
 
 from napari_virtual_stain.errors import VirtualStainError
 from napari_virtual_stain.model import NormalizationSpec
+from napari_virtual_stain.training.augmentation import Augmentation
+from napari_virtual_stain.training.losses import LossOptions
 from napari_virtual_stain.training.recipe import Preset, StepDecay
 
 _EXTREMES = (0.1, 99.9)
@@ -63,7 +65,7 @@ _GVTNET_DENOISE = Preset(
     steps=55_000,
     normalization=_CARE,
     target_scaling="input",
-    loss="mae",
+    loss=LossOptions(value="mae"),
     learning_rate=4e-4,
     schedule=StepDecay(0.7, 10_000),
 )
@@ -77,10 +79,37 @@ _VIRFLUONET = Preset(
     steps=50_000,
     normalization=NormalizationSpec(method="range", percentiles=_EXTREMES),
     target_scaling="range",
-    loss="mae",
+    loss=LossOptions(value="mae"),
     learning_rate=2e-4,
     betas=(0.5, 0.999),
     adversarial=True,
+)
+_BEST = Preset(
+    "best",
+    "The project's own, for 2D: the best predictions we know how to get from few images.",
+    "subpixel-unet",
+    "YX",
+    patch=(128, 128),
+    batch=8,
+    steps=4_000,
+    loss=LossOptions(correlation=1.0),
+    weight_decay=0.01,
+    schedule="one-cycle",
+    augmentation=Augmentation(
+        scale=0.2,
+        rotation=20,
+        contrast=0.3,
+        brightness=0.3,
+        blur=1.0,
+        noise=0.2,
+        illumination=0.5,
+    ),
+)
+_BEST_SMALL = replace(
+    _BEST,
+    name="best-small",
+    description="Like best with half the weights: a model file of 2 MB in half precision.",
+    options={"widths": (24, 48, 96, 160)},
 )
 
 _PRESETS = (
@@ -105,6 +134,14 @@ _PRESETS = (
         options={"filters": 16},
         betas=(0.9, 0.999),
         schedule="one-cycle",
+    ),
+    _BEST,
+    _BEST_SMALL,
+    replace(
+        _BEST_SMALL,
+        name="quick",
+        description="best-small for a first look: useful after five minutes on two cores of a CPU.",
+        steps=900,
     ),
     _GVTNET_DENOISE,
     replace(

@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from napari_virtual_stain.model import NormalizationSpec
+from napari_virtual_stain.training.augmentation import Augmentation
+from napari_virtual_stain.training.losses import LossOptions
 
 
 @dataclass(frozen=True)
@@ -43,13 +45,20 @@ class Preset:
         ``z-score``: each image by its own mean and standard deviation. ``unit`` and ``range``: by
         two percentiles of all training targets, kept in the specification, to 0 … 1 or
         −1 … 1. ``input``: as the first input of its pair, for restoration.
-    loss : {"mse", "mae"}
-        Of networks that predict values alone; the others have a likelihood.
+    loss : LossOptions
     learning_rate : float
     betas : tuple of float
         Of Adam.
-    schedule : {"constant", "one-cycle"} or StepDecay
+    weight_decay : float
+        Decoupled from the gradient (AdamW, Loshchilov & Hutter 2019), of weights of
+        convolutions alone.
+    schedule : {"constant", "one-cycle", "cosine"} or StepDecay
         Of the learning rate; Smith & Topin 2017 for ``one-cycle``.
+    augmentation : Augmentation
+    averaging : float
+        Decay of the running average of the weights that is scored and kept; 0 for none.
+    foreground : float
+        Share of the patches that are drawn around foreground.
     adversarial : bool
         Whether a discriminator learns along (a conditional GAN).
     """
@@ -65,8 +74,12 @@ class Preset:
     projects: bool = False
     normalization: NormalizationSpec = field(default_factory=NormalizationSpec)
     target_scaling: Literal["z-score", "unit", "range", "input"] = "z-score"
-    loss: Literal["mse", "mae"] = "mse"
+    loss: LossOptions = field(default_factory=LossOptions)
     learning_rate: float = 1e-3
     betas: tuple[float, float] = (0.9, 0.999)
-    schedule: Literal["constant", "one-cycle"] | StepDecay = "constant"
+    weight_decay: float = 0.0
+    schedule: Literal["constant", "one-cycle", "cosine"] | StepDecay = "constant"
+    augmentation: Augmentation = field(default_factory=Augmentation)
+    averaging: float = 0.0
+    foreground: float = 0.0
     adversarial: bool = False

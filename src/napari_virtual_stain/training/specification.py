@@ -1,54 +1,140 @@
-"""The specification of a model that is to be trained: what follows from its first pair."""
+"""The specification of a model that is to be trained: what follows from its pairs."""
 
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from napari_virtual_stain.errors import VirtualStainError
 from napari_virtual_stain.image import Image
 from napari_virtual_stain.model import FORMAT_VERSION, ModelSpec, parse_spec
-from napari_virtual_stain.training.options import Pair
+from napari_virtual_stain.training.fields import Field, Target, channel_name
 from napari_virtual_stain.training.recipe import Preset
 
 DNA = ("dapi", "hoechst", "dna", "nucle")
 
 
-def choose_channels(
-    pair: Pair, inputs: Sequence[str] | None, targets: Sequence[str] | None
-) -> tuple[list[Image], list[Image]]:
-    """Return the input and the target channels of a pair, each an image without C axis.
-
-    Raises
-    ------
-    VirtualStainError
-        If a channel is missing.
-    """
-    source, target = pair
-    return _channels(source, inputs), _channels(target, targets)
-
-
-def check_pair(
-    spec: ModelSpec, sources: Sequence[Image], targets: Sequence[Image]
-) -> tuple[list[Image], list[Image]]:
-    """Return the channels of a pair in the order of the specification, if they suit it.
+def in_order(spec: ModelSpec, field: Field) -> Field:
+    """Return a field with its channels in the order of the specification, if it suits it.
 
     Parameters
     ----------
     spec : ModelSpec
-        Drafted from the first pair.
-    sources, targets : sequence of Image
-        Channels of one pair, without C axis.
+        Drafted from all fields.
+    field : Field
+        As :func:`.channels_apart` returns it.
 
     Raises
     ------
     VirtualStainError
-        If the pair has other channels than the first, or its input and target lie on
-        different grids.
+        If it has other inputs than the first, or its input and targets lie on different grids.
     """
-    sources = _in_order(sources, [channel.name for channel in spec.inputs], "input")
-    targets = _in_order(targets, [output.name for output in spec.outputs], "target")
-    source, target = sources[0], targets[0]
+    sources = _sources(field.sources, [channel.name for channel in spec.inputs])
+    targets = _targets(field.given, [output.name for output in spec.outputs])
+    for target in targets:
+        if target is not None:
+            _check_grid(spec, sources[0], target.image)
+    return replace(field, sources=tuple(sources), targets=tuple(targets))
+
+
+def draft_spec(
+    fields: Sequence[Field],
+    recipe: Preset,
+    name: str,
+    voxel_size: Mapping[str, float] | None = None,
+) -> ModelSpec:
+    """Return the specification that follows from the fields; grey values of targets come later.
+
+    A z-stack whose target has no Z, under a 2D recipe, gives its planes as channels. The outputs
+    are the targets of all fields, in the order in which they appear.
+
+    Parameters
+    ----------
+    fields : sequence of Field
+        As :func:`.channels_apart` returns them. The first decides about all but the outputs.
+    recipe : Preset
+    name : str
+        Of the model.
+    voxel_size : mapping of str to float, optional
+        In µm, in place of the first field's.
+
+    Raises
+    ------
+    VirtualStainError
+        If the recipe does not suit the axes of the first field, or a target is a mask in one
+        and an image in another.
+    """
+    sources, first = fields[0].sources, fields[0].given[0].image
+    planes = _check_axes(sources[0], first, recipe)
+    sizes = {**sources[0].voxel_size, **(voxel_size or {})}
+    content = {
+        "format_version": FORMAT_VERSION,
+        "name": name,
+        "network": {"name": recipe.network, "options": dict(recipe.options)},
+        "inputs": [
+            {"name": channel_name(image, "input", position), "planes": planes}
+            for position, image in enumerate(sources)
+        ],
+        "outputs": _outputs(fields, recipe),
+        "spatial_axes": recipe.spatial_axes,
+        "projects": recipe.projects,
+        "voxel_size": {axis: sizes[axis] for axis in recipe.spatial_axes if axis in sizes},
+        "normalization": recipe.normalization.model_dump(),
+    }
+    return parse_spec(content, "the model to be trained")
+
+
+def _outputs(fields: Sequence[Field], recipe: Preset) -> list[dict[str, str]]:
+    """Return what is learned, by name, in the order in which it appears."""
+    masks: dict[str, bool] = {}
+    unnamed = all(not target.image.channels for target in fields[0].given)
+    for field in fields:
+        for target in field.given:
+            if masks.setdefault(target.name, target.is_mask) != target.is_mask:
+                raise VirtualStainError(
+                    f"the target {target.name!r} is a mask in one pair and an image in another; "
+                    "give them different names."
+                )
+        if unnamed:
+            break  # They are told by their order.
+    kinds: dict[bool, dict[str, str]] = {
+        True: {"kind": "mask", "scaling": "none"},
+        False: {"scaling": recipe.target_scaling},
+    }
+    return [
+        {"name": name, "colormap": colormap, **kinds[masks[name]]}
+        for name, colormap in _coloured(list(masks))
+    ]
+
+
+def _check_axes(source: Image, target: Image, recipe: Preset) -> int:
+    """Return how many planes of the input become channels."""
+    depth, target_depth = source.sizes.get("Z", 1), target.sizes.get("Z", 1)
+    have = f"{source.name} (planes: {depth}) and {target.name} (planes: {target_depth})"
+    if recipe.projects and (depth < 2 or target_depth != 1):
+        raise VirtualStainError(
+            f"the preset {recipe.name!r} turns a z-stack into one plane, and {have} are not such a "
+            "pair; choose another preset."
+        )
+    if (
+        recipe.spatial_axes == "ZYX"
+        and not recipe.projects
+        and (depth < 2 or target_depth != depth)
+    ):
+        raise VirtualStainError(
+            f"the preset {recipe.name!r} is 3D, and {have} are not a pair of equal z-stacks; "
+            "choose a 2D preset."
+        )
+    if recipe.spatial_axes == "YX" and target_depth not in (1, depth):
+        raise VirtualStainError(
+            f"{source.name} has {depth} planes and its target {target.name} has "
+            f"{target_depth}; a target has as many planes as its input, or one."
+        )
+    return depth if recipe.spatial_axes == "YX" and target_depth == 1 else 1
+
+
+def _check_grid(spec: ModelSpec, source: Image, target: Image) -> None:
     for axis, unit in (("T", "time points"), ("Y", "pixels"), ("X", "pixels")):
         here, there = source.sizes.get(axis, 1), target.sizes.get(axis, 1)
         if here != there:
@@ -66,90 +152,6 @@ def check_pair(
             f"{source.name} has {depth} planes and its target {target.name} has {target_depth}; "
             f"as the input {taken}, the target needs {expected}."
         )
-    return sources, targets
-
-
-def draft_spec(
-    sources: Sequence[Image], targets: Sequence[Image], recipe: Preset, name: str
-) -> ModelSpec:
-    """Return the specification that follows from a pair; grey values of targets come later.
-
-    A z-stack whose target has no Z, under a 2D recipe, gives its planes as channels.
-
-    Parameters
-    ----------
-    sources, targets : sequence of Image
-        Channels of the first pair, without C axis.
-    recipe : Preset
-    name : str
-        Of the model.
-
-    Raises
-    ------
-    VirtualStainError
-        If the recipe does not suit the axes of the pair.
-    """
-    depth, target_depth = sources[0].sizes.get("Z", 1), targets[0].sizes.get("Z", 1)
-    have = f"{sources[0].name} (planes: {depth}) and {targets[0].name} (planes: {target_depth})"
-    if recipe.projects and (depth < 2 or target_depth != 1):
-        raise VirtualStainError(
-            f"the preset {recipe.name!r} turns a z-stack into one plane, and {have} are not such a "
-            "pair; choose another preset."
-        )
-    if (
-        recipe.spatial_axes == "ZYX"
-        and not recipe.projects
-        and (depth < 2 or target_depth != depth)
-    ):
-        raise VirtualStainError(
-            f"the preset {recipe.name!r} is 3D, and {have} are not a pair of equal z-stacks; "
-            "choose a 2D preset."
-        )
-    if recipe.spatial_axes == "YX" and target_depth not in (1, depth):
-        raise VirtualStainError(
-            f"{sources[0].name} has {depth} planes and its target {targets[0].name} has "
-            f"{target_depth}; a target has as many planes as its input, or one."
-        )
-    planes = depth if recipe.spatial_axes == "YX" and target_depth == 1 else 1
-    voxel_size = {
-        axis: sources[0].voxel_size[axis]
-        for axis in recipe.spatial_axes
-        if axis in sources[0].voxel_size
-    }
-    names = [_name(image, "target", position) for position, image in enumerate(targets)]
-    content = {
-        "format_version": FORMAT_VERSION,
-        "name": name,
-        "network": {"name": recipe.network, "options": dict(recipe.options)},
-        "inputs": [
-            {"name": _name(image, "input", position), "planes": planes}
-            for position, image in enumerate(sources)
-        ],
-        "outputs": [
-            {"name": name, "colormap": colormap, "scaling": recipe.target_scaling}
-            for name, colormap in _coloured(names)
-        ],
-        "spatial_axes": recipe.spatial_axes,
-        "projects": recipe.projects,
-        "voxel_size": voxel_size,
-        "normalization": recipe.normalization.model_dump(),
-    }
-    return parse_spec(content, "the model to be trained")
-
-
-def _channels(image: Image, names: Sequence[str] | None) -> list[Image]:
-    if names is None:
-        return [image.channel(position) for position in range(image.n_channels)]
-    if isinstance(names, str):
-        names = [names]
-    if len(names) == 1 and not image.channels:
-        # A file of its own for each channel need not name it inside.
-        return [image.channel(0).replace(channels=tuple(names))]
-    return [image.channel(name) for name in names]
-
-
-def _name(image: Image, role: str, position: int) -> str:
-    return image.channels[0] if image.channels else f"{role} {position + 1}"
 
 
 def _coloured(names: Sequence[str]) -> list[tuple[str, str]]:
@@ -161,12 +163,26 @@ def _coloured(names: Sequence[str]) -> list[tuple[str, str]]:
     ]
 
 
-def _in_order(images: Sequence[Image], names: Sequence[str], role: str) -> list[Image]:
-    """Return the channels in the order of `names`, or as they stand where they have other names."""
+def _sources(images: Sequence[Image], names: Sequence[str]) -> list[Image]:
+    """Return the inputs in the order of `names`, or as they stand where they have other names."""
     if len(images) != len(names):
         raise VirtualStainError(
-            f"{images[0].name} has {len(images)} {role} channels and the first pair has "
+            f"{images[0].name} has {len(images)} input channels and the first pair has "
             f"{len(names)} ({', '.join(names)}); choose the same channels of every pair."
         )
     found = {image.channels[0]: image for image in images if image.channels}
     return [found[name] for name in names] if set(found) == set(names) else list(images)
+
+
+def _targets(given: Sequence[Target], names: Sequence[str]) -> list[Target | None]:
+    """Return the targets in the order of `names`, None where one is missing."""
+    found = {target.name: target for target in given}
+    if set(found) & set(names):
+        return [found.get(name) for name in names]
+    if len(given) == len(names):
+        return list(given)
+    raise VirtualStainError(
+        f"{given[0].image.name} has {len(given)} target channels and the first pair has "
+        f"{len(names)} ({', '.join(names)}), and they have no names by which they could be told "
+        "apart; choose the same channels of every pair."
+    )

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+import numpy as np
+
 from napari_virtual_stain.errors import VirtualStainError
 from napari_virtual_stain.image import Image
 
@@ -47,6 +49,16 @@ def parts(
         f"the training and the validation part of {image.name} overlap, so the score would be of "
         "what was trained on; name a training crop beside the validation crop."
     )
+
+
+def region_box(region: np.ndarray) -> dict[str, slice]:
+    """Return the smallest crop that holds all of a region, shape (Y, X); empty if it is empty."""
+    crop = {}
+    for axis, name in enumerate("YX"):
+        inside = np.flatnonzero(region.any(axis=1 - axis))
+        if inside.size:
+            crop[name] = slice(int(inside[0]), int(inside[-1]) + 1)
+    return crop
 
 
 def _rest(image: Image, crop: Mapping[str, slice]) -> dict[str, slice]:

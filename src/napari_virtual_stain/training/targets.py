@@ -10,19 +10,19 @@ pixels: divided by the largest number of the file's type, a 12-bit image would f
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
-from napari_virtual_stain.image import Image
 from napari_virtual_stain.model import ModelSpec, OutputSpec
 from napari_virtual_stain.normalization import (
     Histogram,
     Scaling,
     Statistics,
     histogram,
-    normalize,
     pooled,
 )
+from napari_virtual_stain.training.fields import Field, Target
 
 PERCENTILES = (0.1, 99.9)
 """Of all target pixels, what becomes the ends of a bounded scale; beyond them targets are clipped.
@@ -33,68 +33,90 @@ nuclei fill some percent of the image, nearly everything remains."""
 BOUNDS = {"unit": (0.0, 1.0), "range": (-1.0, 1.0)}
 
 
-def with_ranges(spec: ModelSpec, targets: Sequence[Sequence[Image]]) -> ModelSpec:
+def with_ranges(spec: ModelSpec, fields: Sequence[Field]) -> ModelSpec:
     """Return the specification with the grey values that become the ends of bounded scales.
 
     Parameters
     ----------
     spec : ModelSpec
-    targets : sequence of sequence of Image
-        Target channels of all training pairs, in the order of the outputs. They are
+    fields : sequence of Field
+        Of all training pairs, in the order of the outputs. They are
         measured over the full images, exactly if their pixels are integers of up to 16 bits.
 
     Raises
     ------
     VirtualStainError
-        If a target is constant, or holds NaN or infinite pixels.
+        If a target is constant, or holds NaN or infinite pixels where it counts.
     """
     outputs = []
-    for output, images in zip(spec.outputs, zip(*targets, strict=True), strict=True):
+    for position, output in enumerate(spec.outputs):
         if output.scaling in BOUNDS:
-            low, high = _range([histogram(i.data, f"the target {i.name}") for i in images])
+            targets = [field.targets[position] for field in fields]
+            parts = [histogram(counted(one), label(one)) for one in targets if one is not None]
+            low, high = _range(parts)
             output = output.model_copy(update={"low": low, "high": high})
         outputs.append(output)
     return spec.model_copy(update={"outputs": outputs})
 
 
-def with_statistics(spec: ModelSpec, statistics: Sequence[Sequence[Statistics]]) -> ModelSpec:
+def with_statistics(
+    spec: ModelSpec, statistics: Sequence[Sequence[Statistics | None]]
+) -> ModelSpec:
     """Return the specification with mean and standard deviation of outputs that are z-scores.
 
     Parameters
     ----------
     spec : ModelSpec
-    statistics : sequence of sequence of Statistics
-        Of each output, for each example.
+    statistics : sequence of sequence of Statistics or None
+        Of each output, for each example; None where it lacks the target.
     """
     outputs = []
     for output, parts in zip(spec.outputs, zip(*statistics, strict=True), strict=True):
         if output.scaling == "z-score":
-            by = pooled(list(parts))
+            by = pooled([part for part in parts if part is not None])
             output = output.model_copy(update={"mean": by.mean, "std": by.std})
         outputs.append(output)
     return spec.model_copy(update={"outputs": outputs})
 
 
-def scaled(target: np.ndarray, output: OutputSpec, by: Statistics, of_input: Scaling) -> np.ndarray:
-    """Return a target on the scale of the network's prediction, in float32.
+def target_scaling(output: OutputSpec, by: Statistics | None, of_input: Scaling) -> Scaling:
+    """Return how a target becomes what the network predicts.
 
     Parameters
     ----------
-    target : ndarray, shape ([Z,] Y, X)
-        Grey values.
     output : OutputSpec
         With its range, if its scale is bounded.
     by : Statistics
-        Of the full target image.
+        Of the full target image; not needed for masks.
     of_input : Scaling
         Of the first input of the pair.
     """
     if output.scaling == "z-score":
-        return normalize(target, Scaling(by.mean, by.std))
+        assert by is not None, f"{output.name} has not been measured"
+        return Scaling(by.mean, by.std)
     scaling = output.grey_values(of_input)
     assert scaling is not None, f"the range of {output.name} has not been measured"
-    values = normalize(target, scaling)
-    return np.clip(values, *BOUNDS[output.scaling]) if output.scaling in BOUNDS else values
+    return scaling
+
+
+def clip_(values: np.ndarray, output: OutputSpec) -> np.ndarray:
+    """Keep values of a bounded scale within it, in place; return them."""
+    if output.scaling in BOUNDS:
+        np.clip(values, *BOUNDS[output.scaling], out=values)
+    return values
+
+
+def counted(target: Target) -> Any:
+    """Return the grey values of a target that count; all of them as they lie, or those in a row."""
+    if target.counts is None:
+        return target.image.data
+    return np.asarray(target.image.data)[np.asarray(target.counts.data) != 0]
+
+
+def label(target: Target) -> str:
+    """Return what a target is called in a sentence."""
+    named = target.image.channels and target.image.channels[0] != target.image.name
+    return f"the target {target.image.name}" + (f" ({target.image.channels[0]})" if named else "")
 
 
 def _range(parts: Sequence[Histogram]) -> tuple[float, float]:

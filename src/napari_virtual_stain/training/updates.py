@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any, Protocol
 
 import torch
 from lightning.fabric import Fabric
 from torch import Tensor, nn
-from torch.optim import Adam
 
 from napari_virtual_stain.errors import VirtualStainError
 from napari_virtual_stain.networks import Discriminator, Head
@@ -19,9 +19,10 @@ from napari_virtual_stain.training.adversarial import (
     discriminator_loss,
     generator_loss,
 )
-from napari_virtual_stain.training.losses import head_loss
+from napari_virtual_stain.training.feeding import Fed
+from napari_virtual_stain.training.learner import Learner
+from napari_virtual_stain.training.losses import Levels, head_loss, loss_sums
 from napari_virtual_stain.training.recipe import Preset
-from napari_virtual_stain.training.schedules import schedule
 
 DISCRIMINATOR_RATE = 2e-4
 """Learning rate of the discriminator (Nguyen et al. 2020), whichever network is the generator."""
@@ -30,8 +31,14 @@ DISCRIMINATOR_RATE = 2e-4
 class Update(Protocol):
     """One step of a training."""
 
-    def __call__(self, inputs: Tensor, targets: Tensor) -> float:
+    def __call__(self, fed: Fed) -> float:
         """Change the network by a batch; returns the training loss before the change."""
+
+    def state(self) -> dict[str, Any]:
+        """Return all that the next step depends on: networks, optimizers, schedules."""
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Go on from a state."""
 
 
 class Supervised:
@@ -44,23 +51,47 @@ class Supervised:
         Trained in place.
     recipe : Preset
     steps : int
+    levels : Levels, optional
+        Of the targets, where the loss needs them.
     """
 
-    def __init__(self, fabric: Fabric, network: nn.Module, recipe: Preset, steps: int) -> None:
-        self.fabric, self.recipe = fabric, recipe
+    def __init__(
+        self,
+        fabric: Fabric,
+        network: nn.Module,
+        recipe: Preset,
+        steps: int,
+        levels: Levels | None = None,
+    ) -> None:
+        self.fabric, self.recipe, self.levels = fabric, recipe, levels
         self.head: Head = network.head  # type: ignore[assignment]
-        optimizer = Adam(network.parameters(), recipe.learning_rate, betas=recipe.betas)
-        self.schedule = schedule(optimizer, recipe, steps)
-        self.network, self.optimizer = fabric.setup(network, optimizer)
+        self.learner = Learner(fabric, network, recipe, steps)
 
-    def __call__(self, inputs: Tensor, targets: Tensor) -> float:
+    def __call__(self, fed: Fed) -> float:
         """Change the network by a batch; returns the loss."""
-        loss = head_loss(self.head, self.network(inputs), targets, value_loss=self.recipe.loss)
-        self.fabric.backward(loss)
-        self.optimizer.step()
-        self.optimizer.zero_grad()
-        self.schedule.step()
+        raw = self.learner.network(fed.inputs)
+        sums = loss_sums(
+            self.head,
+            raw,
+            fed.targets,
+            options=self.recipe.loss,
+            weight=fed.weights,
+            levels=self.levels,
+        )
+        counts = None
+        if self.fabric.world_size > 1:
+            counts = self.fabric.all_reduce(sums.counts.detach(), reduce_op="mean")
+        loss = sums.mean(counts)
+        self.learner.learn(loss)
         return float(loss.detach())
+
+    def state(self) -> dict[str, Any]:
+        """Return all that the next step depends on."""
+        return {"learner": self.learner.state()}
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Go on from a state."""
+        self.learner.restore(state["learner"])
 
 
 class Adversarial:
@@ -69,6 +100,7 @@ class Adversarial:
     The discriminator learns first, then the generator, :data:`GENERATOR_UPDATES` times on the
     same batch. A generator that predicts a distribution also minimizes the loss of its head, with
     the weight of the absolute error: that of its mean alone would leave the spread untrained.
+    Where a target does not count, the prediction stands in for it, for both.
 
     Parameters
     ----------
@@ -92,44 +124,52 @@ class Adversarial:
     ) -> None:
         self.fabric, self.weights = fabric, AdversarialWeights()
         self.head: Head = network.head  # type: ignore[assignment]
-        optimizer = Adam(network.parameters(), recipe.learning_rate, betas=recipe.betas)
-        self.schedule = schedule(optimizer, recipe, steps)
-        self.network, self.optimizer = fabric.setup(network, optimizer)
+        self.generator = Learner(fabric, network, recipe, steps)
         discriminator = Discriminator(in_channels=channels, size=size)
-        judge = Adam(discriminator.parameters(), DISCRIMINATOR_RATE, betas=recipe.betas)
-        self.discriminator, self.judge = fabric.setup(discriminator, judge)
+        judge = replace(recipe, learning_rate=DISCRIMINATOR_RATE, schedule="constant")
+        self.discriminator = Learner(fabric, discriminator, judge, steps)
 
-    def __call__(self, inputs: Tensor, targets: Tensor) -> float:
+    def __call__(self, fed: Fed) -> float:
         """Change both by a batch; returns the mean absolute error of the generator."""
-        raw, predicted = self._predict(inputs)
-        self._discriminate(inputs, targets, predicted.detach())
+        raw, predicted = self._predict(fed.inputs)
+        targets = self._complete(fed, predicted)
+        judge = self.discriminator.network
+        real, fake = judge(fed.inputs, targets), judge(fed.inputs, predicted.detach())
+        self.discriminator.learn(discriminator_loss(real, fake))
         error = float((predicted.detach() - targets).abs().mean())
-        self.discriminator.requires_grad_(False)
+        judge.requires_grad_(False)
         for update in range(GENERATOR_UPDATES):
             if update:
-                raw, predicted = self._predict(inputs)
-            logits = self.discriminator(inputs, predicted)
-            parameters = self.network.parameters()
+                raw, predicted = self._predict(fed.inputs)
+                targets = self._complete(fed, predicted)
+            logits = judge(fed.inputs, predicted)
+            parameters = self.generator.network.parameters()
             loss = generator_loss(predicted, targets, logits, parameters, self.weights)
             if self.head.kind != "value":
-                loss = loss + self.weights.mae * head_loss(self.head, raw, targets)
-            self.fabric.backward(loss)
-            self.optimizer.step()
-            self.optimizer.zero_grad()
-        self.discriminator.requires_grad_(True)
-        self.schedule.step()
+                own = head_loss(self.head, raw, fed.targets, weight=fed.weights)
+                loss = loss + self.weights.mae * own
+            self.generator.learn(loss, last=update == GENERATOR_UPDATES - 1)
+        judge.requires_grad_(True)
         return error
 
+    def state(self) -> dict[str, Any]:
+        """Return all that the next step depends on."""
+        return {"learner": self.generator.state(), "discriminator": self.discriminator.state()}
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Go on from a state."""
+        self.generator.restore(state["learner"])
+        self.discriminator.restore(state["discriminator"])
+
     def _predict(self, inputs: Tensor) -> tuple[Tensor, Tensor]:
-        raw = self.network(inputs)
+        raw = self.generator.network(inputs)
         # Without the maps: a sure pixel has a σ of 0, whose derivative is infinite.
         return raw, self.head.read(raw, uncertainty=False)
 
-    def _discriminate(self, inputs: Tensor, targets: Tensor, predicted: Tensor) -> None:
-        real, fake = self.discriminator(inputs, targets), self.discriminator(inputs, predicted)
-        self.fabric.backward(discriminator_loss(real, fake))
-        self.judge.step()
-        self.judge.zero_grad()
+    def _complete(self, fed: Fed, predicted: Tensor) -> Tensor:
+        if fed.weights is None:
+            return fed.targets
+        return fed.targets.where(fed.weights > 0, predicted.detach())
 
 
 @contextmanager

@@ -1,0 +1,168 @@
+"""Pairs made ready: a specification, and examples to learn from and to score on."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from napari_virtual_stain.errors import VirtualStainError
+from napari_virtual_stain.events import Event, Notice, Progress
+from napari_virtual_stain.inference import fit
+from napari_virtual_stain.model import ModelSpec
+from napari_virtual_stain.training.examples import Example, read_examples
+from napari_virtual_stain.training.fields import Field, channels_apart
+from napari_virtual_stain.training.held_out import scored_part
+from napari_virtual_stain.training.lazy import whole
+from napari_virtual_stain.training.options import Pair, TrainOptions
+from napari_virtual_stain.training.pairs import as_pairs
+from napari_virtual_stain.training.patches import NOTHING
+from napari_virtual_stain.training.recipe import Preset
+from napari_virtual_stain.training.specification import draft_spec, in_order
+from napari_virtual_stain.training.splitting import parts, region_box
+from napari_virtual_stain.training.targets import with_ranges, with_statistics
+
+HELD = 2**30
+"""Bytes of scaled pixels that are held in memory; of larger sets, patches are read as needed."""
+
+
+@dataclass(frozen=True, eq=False)
+class Prepared:
+    """What a training begins with.
+
+    Parameters
+    ----------
+    spec : ModelSpec
+        With the grey values of its outputs.
+    training, validation : list of Example
+        The validation is in memory, the training if it is small enough.
+    """
+
+    spec: ModelSpec
+    training: list[Example]
+    validation: list[Example]
+
+
+def prepare_events(
+    pairs: Sequence[Pair], recipe: Preset, options: TrainOptions
+) -> Generator[Event, None, Prepared]:
+    """Read pairs as a training needs them; yields `Progress` and `Notice`.
+
+    Raises
+    ------
+    VirtualStainError
+        If the pairs do not fit each other or the recipe, or nothing can be learned or scored.
+    """
+    check_options(recipe)
+    given = as_pairs(pairs)
+    if not given:
+        raise VirtualStainError("there are no pairs to train on.")
+    yield Progress("Reading pairs", 0, len(given))
+    apart = [
+        channels_apart(pair, options.inputs, options.targets, position)
+        for position, pair in enumerate(given)
+    ]
+    name = options.name or f"{apart[0].sources[0].name} {recipe.name}"
+    spec = draft_spec(apart, recipe, name, options.voxel_size)
+    spec = spec.model_copy(update={"description": options.description})
+    _check_network(spec)
+    fields = [in_order(spec, field) for field in apart]
+    spec = with_ranges(spec, fields)
+    splits = not options.validation and not any(field.score is not None for field in fields)
+    if splits and not options.validation_crop:
+        yield Notice(
+            "No validation part was named: the last fifth of the columns of each image is held "
+            "out for scoring."
+        )
+    training: list[Example] = []
+    validation: list[Example] = []
+    for position, field in enumerate(fields, start=1):
+        yield from (n for n in fit(spec, list(field.sources)).notices if not n.warning)
+        crop: Mapping[str, slice] = options.train_crop
+        if splits:
+            crop, held_out = parts(field.sources[0], crop, options.validation_crop)
+            validation += read_examples(spec, field, held_out)
+        elif field.score is not None and not options.validation:
+            validation += read_examples(spec, field, region_box(field.score), field.score)
+        training += _learned(spec, field, crop)
+        yield Progress("Reading pairs", position, len(fields))
+    for position, pair in enumerate(as_pairs(options.validation)):
+        field = in_order(spec, channels_apart(pair, options.inputs, options.targets, position))
+        crop = region_box(field.score) if field.score is not None else options.validation_crop
+        validation += read_examples(spec, field, crop, field.score)
+    if not training:
+        raise VirtualStainError(NOTHING)
+    validation, notices = scored_part(validation)
+    yield from notices
+    _check_scorable(spec, [*fields], validation)
+    spec = with_statistics(spec, [example.statistics for example in training])
+    if sum(example.bytes for example in training) <= HELD:
+        training = [example.in_memory() for example in training]
+    return Prepared(spec, training, validation)
+
+
+def check_options(recipe: Preset) -> None:
+    """Refuse options of the network that are unknown, out of range, or not the user's to choose."""
+    from napari_virtual_stain import networks
+
+    for option in ("ndim", "in_channels", "out_channels"):
+        if option in recipe.options:
+            raise VirtualStainError(
+                f"the option {option!r} follows from the preset and the pairs; leave it out."
+            )
+    networks.check_options(recipe.network, networks.rules(recipe.network), recipe.options)
+
+
+def _learned(spec: ModelSpec, field: Field, crop: Mapping[str, slice]) -> list[Example]:
+    """Return the examples of a field to learn from: all of it but what is scored."""
+    region = field.learn
+    if region is None and field.score is not None:
+        region = ~field.score
+    if region is not None and not region.any():
+        return []
+    return read_examples(spec, field, crop, region)
+
+
+def _check_scorable(spec: ModelSpec, fields: Sequence[Field], examples: Sequence[Example]) -> None:
+    """Refuse what has no score: of a constant, there is no correlation."""
+    if not examples:
+        raise VirtualStainError(
+            "there is nothing to score on; mark a validation region in one of the pairs, or name "
+            "validation pairs."
+        )
+    scored = False
+    for example in examples:
+        target = whole(example.target)
+        counts = None if example.weight is None else whole(example.weight)
+        for position, output in enumerate(spec.outputs):
+            values = target[position] if counts is None else target[position][counts[position]]
+            if not values.size:
+                continue
+            scored = True
+            if np.ptp(values) == 0:
+                place = example.place
+                assert place is not None
+                raise VirtualStainError(
+                    f"the target {_called(fields, place.pair, position, output.name)} is constant "
+                    "in the validation part, so nothing can be scored there; name another part "
+                    "with a validation crop."
+                )
+    if not scored:
+        raise VirtualStainError(
+            "no pixel of any target counts in the validation part, so nothing can be scored; "
+            "annotate some there, or choose another validation part."
+        )
+
+
+def _called(fields: Sequence[Field], pair: int, output: int, name: str) -> str:
+    target = fields[pair].targets[output] if pair < len(fields) else None
+    return name if target is None else f"{target.image.name} ({name})"
+
+
+def _check_network(spec: ModelSpec) -> None:
+    """Refuse options that the network does not take, before anything is read."""
+    import torch
+
+    with torch.device("meta"):
+        spec.build_network()

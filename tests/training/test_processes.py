@@ -1,0 +1,60 @@
+"""Several processes train as one does with all of their batches together."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+PROGRAM = """
+import sys
+sys.path.insert(0, {tests!r})
+import numpy as np, torch
+from napari_virtual_stain.training import TrainOptions, TrainingPair, train_events
+from napari_virtual_stain.training.parallel import is_first_process
+from napari_virtual_stain.events import run
+from small import blobs
+torch.set_num_threads(1)
+# No batch normalization, whose statistics are those of each process. One of the pairs lacks a
+# target, and of the other some pixels do not count.
+source, target = blobs(0, (48, 96))
+counts = np.random.default_rng(0).random((48, 96)) > 0.4
+partly = TrainingPair(source, target, counts=target.select("C", 0).replace(data=counts))
+lone, stained = blobs(1, (48, 96), ("DNA",))
+options = TrainOptions(
+    "unet-2d", network_options=dict(norm=False, filters=4, depth=2),
+    steps=3, batch={batch}, devices={devices}, validate_every=3, device="cpu",
+)
+model = run(train_events([partly, (lone, stained)], options))
+if is_first_process():
+    np.savez({file!r}, **{{n: v.numpy() for n, v in model.network.state_dict().items()}})
+"""
+
+
+def weights(folder: Path, devices: int, batch: int) -> dict[str, np.ndarray]:
+    file = folder / f"{devices}.npz"
+    program = folder / f"train_on_{devices}.py"
+    tests = str(Path(__file__).parent)
+    program.write_text(PROGRAM.format(tests=tests, file=str(file), devices=devices, batch=batch))
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", str(program)],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=240,
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    with np.load(file) as found:
+        return dict(found)
+
+
+@pytest.mark.skipif(not torch.distributed.is_available(), reason="PyTorch is built without")
+def test_two_processes_equal_one_with_the_doubled_batch(tmp_path):
+    one, two = weights(tmp_path, 1, 4), weights(tmp_path, 2, 2)
+    assert set(one) == set(two)
+    for name, values in one.items():
+        assert np.allclose(values, two[name], rtol=1e-4, atol=1e-5), name

@@ -1,0 +1,70 @@
+"""Training from another model's weights, and with parts that stay as they are."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from napari_virtual_stain.errors import VirtualStainError
+from napari_virtual_stain.events import Notice, run
+from napari_virtual_stain.training import TrainOptions, train, train_events
+from small import QUICK, blobs
+
+
+@pytest.fixture(scope="module")
+def earlier():
+    return train([blobs()], **QUICK)
+
+
+def trained(**options):
+    notices = []
+    model = run(
+        train_events([blobs(1)], TrainOptions(**{**QUICK, "network_options": {}, **options})),
+        lambda event: notices.append(event.text) if isinstance(event, Notice) else None,
+    )
+    return model, notices
+
+
+def test_it_begins_with_the_weights_and_the_network_of_the_model(earlier):
+    # At a rate of next to nothing, what comes out is what it began with.
+    model, notices = trained(start=earlier, learning_rate=1e-12, steps=1)
+    assert model.spec.network == earlier.spec.network
+    named = dict(earlier.network.named_parameters())
+    for name, parameter in model.network.named_parameters():
+        assert torch.allclose(parameter, named[name], atol=1e-6), name
+    assert any("Started from the model 'field gvtnet-2d-small'." in text for text in notices)
+
+
+def test_layers_for_other_channels_begin_anew(earlier):
+    model, notices = trained(start=earlier, learning_rate=1e-12, steps=1, targets=["DNA"])
+    assert [output.name for output in model.spec.outputs] == ["DNA"]
+    assert any("begin anew (output.weight, output.bias)" in text for text in notices)
+
+
+def test_what_is_frozen_stays_as_it_is_running_statistics_too(earlier):
+    parts = sorted({name.split(".")[0] for name, _ in earlier.network.named_parameters()})
+    first = parts[0]
+    model, _ = trained(start=earlier, freeze=[first])
+    before, after = earlier.network.state_dict(), model.network.state_dict()
+    frozen = {name for name in before if name.split(".")[0] == first}
+    assert frozen
+    for name in before:
+        changed = not torch.equal(before[name], after[name])
+        if name in frozen:
+            assert not changed, name
+    assert any(not torch.equal(before[name], after[name]) for name in set(before) - frozen)
+
+
+def test_what_cannot_be_frozen_is_refused(earlier):
+    with pytest.raises(VirtualStainError, match="no part 'encodr' that could be frozen; it has "):
+        trained(start=earlier, freeze=["encodr"])
+    everything = {name.split(".")[0] for name, _ in earlier.network.named_parameters()}
+    with pytest.raises(VirtualStainError, match="every part of the network is frozen"):
+        trained(start=earlier, freeze=sorted(everything))
+
+
+def test_a_model_of_other_dimensions_is_no_start(earlier):
+    with pytest.raises(
+        VirtualStainError, match="to start from is 2D, which the preset 'gvtnet' is"
+    ):
+        trained(start=earlier, preset="gvtnet")
