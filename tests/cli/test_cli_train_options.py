@@ -7,8 +7,9 @@ import pytest
 import typer
 
 from napari_virtual_stain import io
-from napari_virtual_stain.cli.train import assignments
+from napari_virtual_stain.cli.assignments import assignments, changed, sizes
 from napari_virtual_stain.image import Image
+from napari_virtual_stain.training import Augmentation, LossOptions
 
 
 @pytest.fixture
@@ -106,3 +107,84 @@ def test_values_are_flags_numbers_words_or_lists_of_them():
     assert assignments(None) == {}
     with pytest.raises(typer.BadParameter, match="not of the form"):
         assignments(["x"])
+
+
+def test_choices_take_the_place_of_the_presets():
+    preset = Augmentation(rotation=5, noise=0.5)
+    found = changed(preset, ["rotation=10", "channel-dropout=0.25", "turns=false"], "--augment", "")
+    assert found == Augmentation(turns=False, rotation=10, noise=0.5, channel_dropout=0.25)
+    loss = changed(LossOptions(), ["value=mae", "ssim=0.5"], "--loss", "")
+    assert loss == LossOptions(value="mae", ssim=0.5)
+    assert changed(preset, None, "--augment", "") == preset
+
+
+@pytest.mark.parametrize(
+    ("texts", "said"),
+    [
+        (["rotate=10"], "there is no 'rotate'. Did you mean 'rotation'"),
+        (["qqq=10"], "there is no 'qqq'. Known: turns, scale"),
+        (["rotation=999"], "rotation of an augmentation is a number from 0 to 180"),
+        (["rotation=much"], "not 'much'"),
+        (["rotation"], "such as blur=1"),
+    ],
+)
+def test_choices_that_there_are_not(texts, said):
+    with pytest.raises(typer.BadParameter, match=said):
+        changed(Augmentation(), texts, "--augment", "blur=1")
+
+
+def test_sizes_of_several_axes():
+    assert sizes(["Z=0.5", "YX=0.29"], "--voxel-size") == {"Z": 0.5, "Y": 0.29, "X": 0.29}
+    assert sizes(None, "--voxel-size") == {}
+
+
+@pytest.mark.parametrize("text", ["T=1", "X=", "X=wide", "XX=1", "X=1,2", "X=true"])
+def test_sizes_that_are_none(text):
+    with pytest.raises(typer.BadParameter):
+        sizes([text], "--voxel-size")
+
+
+def test_what_is_done_to_patches_and_minimized_is_chosen(vstain, slide, tmp_path):
+    model = tmp_path / "m.safetensors"
+    patches = ["--augment", "rotation=10", "--augment", "noise=0.1", "--foreground", "0.5"]
+    more = ["--loss", "value=mae", "--loss", "ssim=0.5", "--averaging", "0.9", "--patience", "3"]
+    status, _, stderr = vstain(*arguments(slide, model, *patches, *more, "--option", "filters=2"))
+    assert (status, stderr.count("Traceback")) == (0, 0), stderr
+    assert io.load_model(model).spec.network.options["filters"] == 2
+
+
+def test_a_model_to_start_from_and_parts_that_stay(vstain, slide, tmp_path):
+    first, second = tmp_path / "first.safetensors", tmp_path / "second.safetensors"
+    tiny = ["--option", "filters=2"]
+    assert vstain(*arguments(slide, first, *tiny))[0] == 0
+    status, _, stderr = vstain(*arguments(slide, second, "--start", first, "--freeze", "first"))
+    assert status == 0, stderr
+    one, other = (io.load_model(path).network.state_dict() for path in (first, second))
+    same = {name: bool((one[name] == other[name]).all()) for name in one}
+    assert all(equal for name, equal in same.items() if name.startswith("first"))
+    assert not all(same.values())
+
+
+def test_pairs_are_trained_on_at_another_voxel_size(vstain, slide, tmp_path):
+    model = tmp_path / "m.safetensors"
+    tiny = ["--option", "filters=2", "--voxel-size", "YX=0.4"]
+    status, _, stderr = vstain(*arguments(slide, model, *tiny))
+    assert status == 0, stderr
+    assert io.load_model(model).spec.voxel_size == {"Y": 0.4, "X": 0.4}
+
+
+def test_planes_of_a_stack_and_the_one_in_focus(vstain, tmp_path):
+    random = np.random.default_rng(0)
+    planes = random.integers(0, 100, (7, 40, 50)).astype(np.uint16)
+    planes[3] = np.kron(random.integers(0, 4000, (20, 25)), np.ones((2, 2)))
+    stack = Image(planes, "ZYX", {"Z": 1.0, "Y": 0.5, "X": 0.5}, channels=["actin"])
+    io.write_image(stack, tmp_path / "stacks" / "a.ome.tif")
+    model = tmp_path / "m.safetensors"
+    quick = ["--steps", "2", "--batch", "2", "--device", "cpu", "--option", "filters=2"]
+    run = ["train", tmp_path / "stacks", "--output", model, "--autofocus", *quick]
+    status, _, stderr = vstain(*run)
+    assert status == 0, stderr
+    assert [channel.name for channel in io.load_model(model).spec.inputs] == ["actin"]
+    status, _, stderr = vstain(*run, "--leave-out", "9", "--overwrite")
+    assert status == 1
+    assert "no plane is more than 9 µm from the focused one (plane 3 of 7" in stderr

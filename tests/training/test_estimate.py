@@ -29,7 +29,7 @@ def test_a_long_batch_is_told_from_a_few_patches(monkeypatch):
     def measured(options, pair, batch, steps):
         batches.append(batch)
         yield Progress(module.STAGE, steps, steps)
-        return 0.5 * batch
+        return [0.5 * batch] * steps
 
     monkeypatch.setattr(module, "_measured", measured)
     assert run(seconds_per_step(TrainOptions(**SMALL, batch=24), 1, 1)) == 12

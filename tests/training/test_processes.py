@@ -48,6 +48,7 @@ def weights(folder: Path, devices: int, batch: int) -> dict[str, np.ndarray]:
         timeout=240,
     )
     assert done.returncode == 0, done.stderr[-3000:]
+    assert "Error" not in done.stderr, done.stderr[-3000:]
     with np.load(file) as found:
         return dict(found)
 

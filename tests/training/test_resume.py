@@ -95,7 +95,18 @@ def test_the_key_tells_what_determines_the_training(monkeypatch):
     assert key([blobs(seed=1)]) != key()
 
 
-def test_nothing_is_kept_more_often_than_needed():
+def test_the_first_score_is_kept_and_nothing_more_often_than_needed():
     keeper = InMemory()
     trained(keeper)
-    assert not keeper.snapshots
+    assert [snapshot.values["step"] for snapshot in keeper.snapshots] == [3]
+
+
+def test_the_model_to_start_from_is_told_by_its_weights():
+    def key(start):
+        keeper = InMemory()
+        trained(keeper, start=start, steps=1, network_options={})
+        return keeper.key["model to start from"]
+
+    one, other = (trained(InMemory(), seed=seed, steps=1)[0] for seed in (0, 1))
+    assert one.spec.name == other.spec.name
+    assert key(one) == key(one) != key(other)

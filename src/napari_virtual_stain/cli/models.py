@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from napari_virtual_stain.cli.arguments import AsJson, Overwrite, model_file
+from napari_virtual_stain.cli.assignments import assignments
 from napari_virtual_stain.cli.output import finish
-from napari_virtual_stain.cli.train import assignments
 
 if TYPE_CHECKING:
     from napari_virtual_stain.model import ModelSpec

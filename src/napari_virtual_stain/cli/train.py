@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import contextlib
 import shlex
 import sys
-from collections.abc import Sequence
-from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
 import typer
 
+from napari_virtual_stain.cli import train_arguments as arg
 from napari_virtual_stain.cli.arguments import (
     AsJson,
     DeviceName,
@@ -19,146 +17,149 @@ from napari_virtual_stain.cli.arguments import (
     model_file,
     regions,
 )
+from napari_virtual_stain.cli.assignments import assignments, changed, sizes
 from napari_virtual_stain.cli.output import drive, finish
+from napari_virtual_stain.cli.train_config import save_options
+from napari_virtual_stain.cli.train_pairs import PairSource
+from napari_virtual_stain.cli.train_session import (
+    check_unfinished,
+    kept_when_interrupted,
+    logged,
+    output_names,
+)
+from napari_virtual_stain.events import run as run_work
 
 
 def command(
-    pairs: Annotated[
-        Path,
-        typer.Argument(
-            help="A folder of multi-channel files, a folder with one folder per channel, or a "
-            "CSV with the columns input,target."
-        ),
-    ],
-    output: Annotated[Path, typer.Option("--output", "-o", help="Model file to write.")],
-    preset: Annotated[str, typer.Option(help="Recipe.")] = "gvtnet-2d-small",
-    input_: Annotated[
-        list[str] | None, typer.Option("--input", help="Input channel. May be repeated.")
-    ] = None,
-    target: Annotated[
-        list[str] | None, typer.Option("--target", help="Target channel. May be repeated.")
-    ] = None,
-    steps: Annotated[
-        int | None, typer.Option(min=1, help="Steps; by default the preset's.")
-    ] = None,
-    batch: Annotated[int | None, typer.Option(min=1, help="Patches in a step.")] = None,
-    learning_rate: Annotated[
-        float | None, typer.Option(help="Of Adam; by default the preset's.")
-    ] = None,
-    option: Annotated[
-        list[str] | None,
-        typer.Option(
-            help="Option of the network, such as dropout=0 (vstain models architectures). May be "
-            "repeated."
-        ),
-    ] = None,
-    adversarial: Annotated[
-        bool | None,
-        typer.Option(
-            "--adversarial/--no-adversarial",
-            help="Train the network as the generator of a conditional GAN, or not.",
-        ),
-    ] = None,
-    equalize: Annotated[
-        bool, typer.Option("--equalize", help="Equalize the histogram of the inputs.")
-    ] = False,
-    turns: Annotated[
-        bool, typer.Option("--turns/--no-turns", help="Flip and turn patches at random, or not.")
-    ] = True,
-    seed: Annotated[int, typer.Option(min=0, help="Everything random follows from it.")] = 0,
+    context: typer.Context,
+    pairs: arg.Pairs,
+    output: arg.ModelFile,
+    preset: arg.PresetName = "gvtnet-2d-small",
+    input_: arg.Input = None,
+    target: arg.Target = None,
+    voxel_size: arg.VoxelSize = None,
+    train_crop: arg.TrainCrop = None,
+    validation_crop: arg.ValidationCrop = None,
+    validation: arg.Validation = None,
+    autofocus: arg.Autofocus = False,
+    leave_out: arg.LeaveOut = 2.0,
+    focused_plane: arg.FocusedPlane = None,
+    steps: arg.Steps = None,
+    batch: arg.Batch = None,
+    learning_rate: arg.LearningRate = None,
+    option: arg.NetworkOption = None,
+    adversarial: arg.Adversarial = None,
+    equalize: arg.Equalize = False,
+    turns: arg.Turns = True,
+    augment: arg.Augment = None,
+    loss: arg.Loss = None,
+    averaging: arg.Averaging = None,
+    foreground: arg.Foreground = None,
+    patience: arg.Patience = None,
+    start: arg.Start = None,
+    freeze: arg.Freeze = None,
+    seed: arg.Seed = 0,
+    validate_every: arg.ValidateEvery = 100,
+    half: arg.Half = False,
+    name: arg.Name = "",
+    description: arg.Description = "",
+    data: arg.Data = "",
+    licence: arg.Licence = "",
+    attribution: arg.Attribution = "",
     device: DeviceName = "auto",
     precision: PrecisionName = "auto",
-    train_crop: Annotated[
-        list[str] | None, typer.Option(help="Part to learn from, such as X=0:640.")
-    ] = None,
-    validation_crop: Annotated[
-        list[str] | None, typer.Option(help="Part to score on, such as X=640:800.")
-    ] = None,
-    validation: Annotated[
-        Path | None, typer.Option(help="Pairs to score on, in one of the forms of PAIRS.")
-    ] = None,
-    validate_every: Annotated[int, typer.Option(min=1, help="Steps between scores.")] = 100,
-    half: Annotated[
-        bool, typer.Option("--half", help="Store and score the weights in half precision.")
-    ] = False,
-    name: Annotated[str, typer.Option(help="Name of the model; by default the file's.")] = "",
-    description: Annotated[str, typer.Option(help="A sentence for who chooses it.")] = "",
-    data: Annotated[str, typer.Option(help="What it was trained on.")] = "",
-    licence: Annotated[str, typer.Option(help="Licence of the data or the model.")] = "",
-    attribution: Annotated[str, typer.Option(help="Whom to credit.")] = "",
+    devices: arg.Devices = 1,
+    nodes: arg.Nodes = 1,
+    strategy: arg.Strategy = "auto",
+    log: arg.LogAs = None,
+    log_folder: arg.LogFolder = None,
+    config: arg.Config = None,
+    save_config: arg.SaveConfig = None,
+    resume: arg.Resume = False,
     overwrite: Overwrite = False,
     as_json: AsJson = False,
 ) -> None:
-    """Train a model on pairs of images."""
-    crops = {
+    """Train a model on pairs of images.
+
+    It is kept as it goes, beside the model as NAME.vstain-run, and the same command with --resume
+    goes on where it was stopped.
+    """
+    chosen: dict[str, Any] = {
         "train_crop": regions(train_crop, "--train-crop"),
         "validation_crop": regions(validation_crop, "--validation-crop"),
+        "network_options": assignments(option),
+        "voxel_size": sizes(voxel_size, "--voxel-size"),
     }
-    network_options = assignments(option)
 
-    from napari_virtual_stain.io import check_writable, read_pairs, save_model
+    from napari_virtual_stain.io import RunFile, check_writable, load_model, run_file, save_model
     from napari_virtual_stain.training import TrainOptions, train_events
+    from napari_virtual_stain.training import preset as preset_named
+    from napari_virtual_stain.training.parallel import is_first_process
 
+    recipe = preset_named(preset)
+    if augment:
+        chosen["augmentation"] = changed(recipe.augmentation, augment, "--augment", "rotation=10")
+    if loss:
+        chosen["loss"] = changed(recipe.loss, loss, "--loss", "ssim=0.5")
     target_file = model_file(output)
-    options: dict[str, Any] = {
-        "preset": preset,
-        "steps": steps,
-        "batch": batch,
-        "learning_rate": learning_rate,
-        "network_options": network_options,
-        "adversarial": adversarial,
-        "equalize": equalize,
-        "turns": turns,
-        "seed": seed,
-        "device": device,
-        "precision": precision,
-        "validate_every": validate_every,
-        "half": half,
-        "name": name or target_file.stem,
-        "description": description,
-        "data": data,
-        "licence": licence,
-        "attribution": attribution,
-        "command": shlex.join(["vstain", *sys.argv[1:]]),
-        **crops,
-    }
+    run, first = RunFile(run_file(target_file)), is_first_process()
+    if first:
+        check_unfinished(run, target_file, resume=resume, overwrite=overwrite)
+    source = PairSource(input_, target, autofocus, leave_out, focused_plane)
     if validation is not None:
-        options["validation"] = read_pairs(validation, inputs=input_, targets=target)
-    found = read_pairs(pairs, inputs=input_, targets=target)
+        chosen["validation"] = source.read(validation)
+    found = source.read(pairs)
+    if start is not None:
+        chosen["start"] = load_model(start)
+    options = TrainOptions(
+        preset=preset,
+        steps=steps,
+        batch=batch,
+        learning_rate=learning_rate,
+        adversarial=adversarial,
+        equalize=equalize,
+        turns=turns,
+        averaging=averaging,
+        foreground=foreground,
+        patience=patience,
+        freeze=tuple(freeze or ()),
+        devices=devices,
+        nodes=nodes,
+        strategy=strategy,
+        seed=seed,
+        device=device,
+        precision=precision,
+        validate_every=validate_every,
+        half=half,
+        name=name or target_file.stem,
+        description=description,
+        data=data,
+        licence=licence,
+        attribution=attribution,
+        command=shlex.join(["vstain", *sys.argv[1:]]),
+        **chosen,
+    )
+    work = train_events(found, options, keeper=run)
+    if not first:
+        # The first process says and saves what there is to say and save.
+        run_work(work, lambda event: None)
+        return
+    goes_on = resume and run.exists
     check_writable(target_file, overwrite)
-    model = drive(train_events(found, TrainOptions(**options)), "Training")
+    if save_config is not None:
+        save_options(context, save_config, overwrite or goes_on)
+    if log is not None:
+        from napari_virtual_stain.io import TrainingLog
+
+        folder = log_folder or target_file.with_name(f"{target_file.stem}.logs")
+        names = output_names(found)
+        work = logged(work, TrainingLog(folder, log, names, resumes=goes_on, overwrite=overwrite))
+    if not goes_on:
+        run.done()
+    with kept_when_interrupted(run):
+        model = drive(work, "Training")
     path = save_model(model, target_file, half=half, overwrite=overwrite)
+    run.done()
     scores = model.spec.provenance.scores
     lines = [str(path), *(f"{c}: r {s['validation_pearson_r']:.3f}" for c, s in scores.items())]
     finish({"model": path, "scores": scores, "steps": model.spec.provenance.steps}, lines, as_json)
-
-
-Value = bool | int | float | str
-
-
-def assignments(texts: Sequence[str] | None) -> dict[str, Value | list[Value]]:
-    """Parse options such as ``dropout=0``; a malformed one is a bad argument (exit status 2).
-
-    A value is true, false, a number or a word, or a list of them, separated by commas.
-    """
-    found: dict[str, Value | list[Value]] = {}
-    for text in texts or ():
-        name, equals, value = (part.strip() for part in text.partition("="))
-        if not (name and equals and value):
-            raise typer.BadParameter(
-                f"{text!r} is not of the form name=value, such as dropout=0", param_hint="--option"
-            )
-        if name in found:
-            raise typer.BadParameter(f"{name} is given twice", param_hint="--option")
-        values = [_value(part.strip()) for part in value.split(",")]
-        found[name] = values if len(values) > 1 else values[0]
-    return found
-
-
-def _value(text: str) -> Value:
-    if text.lower() in ("true", "false"):
-        return text.lower() == "true"
-    for kind in (int, float):
-        with contextlib.suppress(ValueError):
-            return kind(text)
-    return text

@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 _HOME = {
     "ModelEntry": "model_store",
+    "RunFile": "training_run",
     "TiffTarget": "prediction",
+    "TrainingLog": "training_logs",
     "ZarrTarget": "prediction",
     "check_writable": "_atomic",
     "fetch_isl_well": "isl",
@@ -23,16 +25,23 @@ _HOME = {
     "load_model_file": "model_file",
     "model_folder": "model_store",
     "read_image": "images",
+    "read_options": "options_file",
     "read_pairs": "pairs",
     "read_spec": "model_file",
+    "read_stacks": "pairs",
+    "recover_model": "training_run",
+    "run_file": "training_run",
     "save_model": "model_file",
     "store_model": "model_store",
     "write_image": "images",
+    "write_options": "options_file",
     "write_report": "report",
 }
 __all__ = [
     "ModelEntry",
+    "RunFile",
     "TiffTarget",
+    "TrainingLog",
     "ZarrTarget",
     "check_writable",
     "fetch_isl_well",
@@ -44,11 +53,16 @@ __all__ = [
     "load_model_file",
     "model_folder",
     "read_image",
+    "read_options",
     "read_pairs",
     "read_spec",
+    "read_stacks",
+    "recover_model",
+    "run_file",
     "save_model",
     "store_model",
     "write_image",
+    "write_options",
     "write_report",
 ]
 
@@ -71,9 +85,12 @@ if TYPE_CHECKING:
         model_folder,
         store_model,
     )
-    from napari_virtual_stain.io.pairs import read_pairs
+    from napari_virtual_stain.io.options_file import read_options, write_options
+    from napari_virtual_stain.io.pairs import read_pairs, read_stacks
     from napari_virtual_stain.io.prediction import TiffTarget, ZarrTarget
     from napari_virtual_stain.io.report import write_report
+    from napari_virtual_stain.io.training_logs import TrainingLog
+    from napari_virtual_stain.io.training_run import RunFile, recover_model, run_file
 
 
 def __getattr__(name: str) -> Any:

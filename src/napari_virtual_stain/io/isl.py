@@ -15,6 +15,7 @@ import numpy as np
 
 from napari_virtual_stain.errors import VirtualStainError
 from napari_virtual_stain.image import Image
+from napari_virtual_stain.io._png import read_png
 
 ISL_URL = (
     "https://raw.githubusercontent.com/google/in-silico-labeling/"
@@ -75,8 +76,8 @@ def fetch_isl_well(
         next(path for name, path in paths.items() if f"channel-{stain}_CONFOCAL" in name)
         for stain in STAINS
     ]
-    phase = np.stack([_read_png(planes[depth]) for depth in sorted(planes)])
-    fluorescence = np.stack([_read_png(path) for path in stains])
+    phase = np.stack([read_png(planes[depth]) for depth in sorted(planes)])
+    fluorescence = np.stack([read_png(path) for path in stains])
     return (
         Image(phase, "ZYX", channels=["phase"], name="ISL phase", provenance=PROVENANCE),
         Image(fluorescence, "CYX", channels=STAINS, name="ISL fluorescence", provenance=PROVENANCE),
@@ -127,12 +128,3 @@ def _reason(error: Exception) -> str:
 def _copy_file_url(url: str, output_file: Any, _pooch: object) -> None:
     with urllib.request.urlopen(url) as source, open(output_file, "wb") as target:  # noqa: S310
         shutil.copyfileobj(source, target)
-
-
-def _read_png(path: Path) -> np.ndarray:
-    import imageio.v3 as iio
-
-    pixels = np.asarray(iio.imread(path))
-    if pixels.ndim != 2 or pixels.dtype.kind != "u":
-        raise VirtualStainError(f"{path} is not a grey PNG image; remove it and try again.")
-    return pixels

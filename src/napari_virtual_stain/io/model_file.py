@@ -8,18 +8,25 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from napari_virtual_stain.errors import VirtualStainError
 from napari_virtual_stain.io._atomic import atomic_path
+from napari_virtual_stain.io._safetensors import (
+    BadHeader,
+    metadata_text,
+    read_header,
+    tensor_entries,
+)
 from napari_virtual_stain.model import ModelSpec, StainModel, parse_spec
 
 if TYPE_CHECKING:
     import torch
+    from torch import nn
 
 SPEC_KEY = "napari_virtual_stain"
-MAX_HEADER_BYTES = 16 * 2**20
 REAL_TYPES = ("F16", "BF16", "F32")
 INTEGER_TYPES = ("I64",)
 
@@ -63,30 +70,67 @@ def load_model_file(path: str | Path) -> StainModel:
     VirtualStainError
         If the file cannot be read, or its tensors do not fit its specification.
     """
-    import torch
     from safetensors import SafetensorError
     from safetensors.torch import load
 
     path = Path(path)
     header = _read_header(path)
     spec = _spec(path, header)
-    try:
-        with torch.device("meta"):
-            network = spec.build_network()
-    except VirtualStainError as error:
-        raise VirtualStainError(f"{path.name} cannot be loaded: {error}") from None
-    _check_tensors(path, network.state_dict(), header)
-    # What the network says of itself goes before what a file says of it.
-    spec = _with_uncertainties(spec, network)
+    network = network_for(path, spec, tensor_entries(header))
     content = path.read_bytes()
     try:
         tensors = load(content)
     except SafetensorError:
         raise _damaged(path) from None
+    return with_weights(path, network, spec, tensors, hashlib.sha256(content).hexdigest())
+
+
+def network_for(path: Path, spec: ModelSpec, entries: Mapping[str, Any]) -> nn.Module:
+    """Return the network of a specification, without memory, that tensors in a file are for.
+
+    Parameters
+    ----------
+    path : Path
+        For the sentences.
+    spec : ModelSpec
+    entries : mapping
+        What the file's header says of each tensor, by its name in the network.
+
+    Raises
+    ------
+    VirtualStainError
+        If the tensors are not those of the network.
+    """
+    import torch
+
+    try:
+        with torch.device("meta"):
+            network = spec.build_network()
+    except VirtualStainError as error:
+        raise VirtualStainError(f"{path.name} cannot be loaded: {error}") from None
+    _check_tensors(path, network.state_dict(), entries)
+    return network
+
+
+def with_weights(
+    path: Path,
+    network: nn.Module,
+    spec: ModelSpec,
+    tensors: Mapping[str, torch.Tensor],
+    digest: str = "",
+) -> StainModel:
+    """Return a model of a network from :func:`network_for` and the tensors that it needs.
+
+    Raises
+    ------
+    VirtualStainError
+        If weights are NaN or infinite.
+    """
     state = {n: t.float() if t.is_floating_point() else t for n, t in tensors.items()}
     _check_finite(path, state)
     network.load_state_dict(state, assign=True)
-    return StainModel(network.eval(), spec, hashlib.sha256(content).hexdigest())
+    # What the network says of itself goes before what a file says of it.
+    return StainModel(network.eval(), _with_uncertainties(spec, network), digest)
 
 
 def save_model(
@@ -145,8 +189,7 @@ def lacks_specification(path: str | Path) -> bool:
         header = _read_header(Path(path))
     except VirtualStainError:
         return False
-    metadata = header.get("__metadata__")
-    return not isinstance(metadata, dict) or SPEC_KEY not in metadata
+    return metadata_text(header, SPEC_KEY) is None
 
 
 def _with_uncertainties(spec: ModelSpec, network: Any) -> ModelSpec:
@@ -154,14 +197,14 @@ def _with_uncertainties(spec: ModelSpec, network: Any) -> ModelSpec:
 
 
 def _spec(path: Path, header: dict[str, Any]) -> ModelSpec:
-    metadata = header.get("__metadata__")
-    if not isinstance(metadata, dict) or not isinstance(metadata.get(SPEC_KEY), str):
+    text = metadata_text(header, SPEC_KEY)
+    if text is None:
         raise VirtualStainError(
             f"{path.name} holds weights, but no model specification: it was not saved by "
             "napari-virtual-stain."
         )
     try:
-        content = json.loads(metadata[SPEC_KEY])
+        content = json.loads(text)
     except (ValueError, RecursionError):
         content = None
     if not isinstance(content, dict):
@@ -170,53 +213,23 @@ def _spec(path: Path, header: dict[str, Any]) -> ModelSpec:
 
 
 def _read_header(path: Path) -> dict[str, Any]:
-    """Return the header of a file that is as long as its header says."""
     try:
-        with path.open("rb") as file:
-            size = path.stat().st_size
-            prefix = file.read(8)
-            length = int.from_bytes(prefix, "little")
-            plausible = len(prefix) == 8 and 2 <= length <= MAX_HEADER_BYTES
-            if not plausible:
-                raise _foreign(path)
-            text = file.read(length)
+        return read_header(path)
+    except BadHeader as error:
+        if error.why == "damaged":
+            raise _damaged(path) from None
+        # Whatever begins like a header may be one; only the ending of the name tells.
+        cut = error.why == "short header" and path.suffix == ".safetensors"
+        raise _truncated(path) if cut or error.why == "truncated" else _foreign(path) from None
     except FileNotFoundError:
         raise VirtualStainError(f"there is no model file {path}.") from None
     except OSError as error:
         raise VirtualStainError(f"{path} cannot be read: {error.strerror or error}.") from None
-    if len(text) < length:
-        # Whatever begins like a header may be one; only the ending of the name tells.
-        raise _truncated(path) if path.suffix == ".safetensors" else _foreign(path)
-    try:
-        header = json.loads(text)
-    except (ValueError, RecursionError):
-        raise _foreign(path) from None
-    if not isinstance(header, dict):
-        raise _foreign(path)
-    entries = [entry for name, entry in header.items() if name != "__metadata__"]
-    if not all(_is_tensor_entry(entry) for entry in entries):
-        raise _foreign(path)
-    expected = 8 + length + max((entry["data_offsets"][1] for entry in entries), default=0)
-    if size != expected:
-        raise _truncated(path) if size < expected else _damaged(path)
-    return header
 
 
-def _is_tensor_entry(entry: Any) -> bool:
-    if not isinstance(entry, dict):
-        return False
-    offsets, shape = entry.get("data_offsets"), entry.get("shape")
-    return (
-        isinstance(entry.get("dtype"), str)
-        and isinstance(offsets, list)
-        and len(offsets) == 2
-        and isinstance(shape, list)
-        and all(type(number) is int and number >= 0 for number in offsets + shape)
-    )
-
-
-def _check_tensors(path: Path, expected: dict[str, torch.Tensor], header: dict[str, Any]) -> None:
-    found = {name: entry for name, entry in header.items() if name != "__metadata__"}
+def _check_tensors(
+    path: Path, expected: Mapping[str, torch.Tensor], found: Mapping[str, Any]
+) -> None:
     for name in sorted(expected.keys() - found.keys()):
         raise VirtualStainError(f"{path.name} lacks the tensor {name!r} of its network.")
     for name in sorted(found.keys() - expected.keys()):

@@ -52,16 +52,16 @@ def seconds_per_step(
     pair = _random_pair(recipe.patch, recipe.spatial_axes, in_channels, out_channels, planes)
     few = min(FEW, recipe.batch)
     yield Progress(STAGE, 0, 0)
-    of_few = yield from _measured(options, pair, few, 2)
+    of_few = min((yield from _measured(options, pair, few, 2)))
     if few == recipe.batch or of_few * recipe.batch / few > LONG:
         return of_few * recipe.batch / few
-    return (yield from _measured(options, pair, recipe.batch, STEPS))
+    return statistics.median((yield from _measured(options, pair, recipe.batch, STEPS)))
 
 
 def _measured(
     options: TrainOptions, pair: tuple[Image, Image], batch: int, steps: int
-) -> Work[float]:
-    """Return the median of some steps after the first, in which memory is got and plans made."""
+) -> Work[list[float]]:
+    """Return what some steps take after the first, in which memory is got and plans are made."""
     chosen = replace(
         options,
         inputs=None,
@@ -92,7 +92,7 @@ def _measured(
             before = time.perf_counter()
     finally:
         work.close()
-    return statistics.median(took)
+    return took
 
 
 def _random_pair(

@@ -107,6 +107,9 @@ def fit_network(task: Task, device: torch.device) -> Generator[Event, None, Best
     fitting = Fitting(task, device)
     with fitting.feed:
         yield from fitting.run()
+    if fitting.fabric.global_rank > 0:
+        # The first process alone scores, says and saves; this one has nothing to tell.
+        return Best(math.nan, (), fitting.step, task.network)
     if fitting.best is None:
         if task.control.stopping:
             raise VirtualStainError(
@@ -146,7 +149,8 @@ class Fitting:
         self.scored = scored_outputs(task.validation)
         self.best: Best | None = None
         self.step = 0
-        self._kept_at = time.monotonic()
+        self._began = time.monotonic()
+        self._kept_at: float | None = None
         for module in task.network.modules():
             if not list(module.children()):
                 module.register_forward_pre_hook(_stop_between_layers)
@@ -217,8 +221,12 @@ class Fitting:
             yield preview
 
     def _keep(self) -> None:
-        now = time.monotonic()
-        if self.fabric.global_rank == 0 and now - self._kept_at >= KEEP_EVERY:
+        if self.fabric.global_rank > 0:
+            return
+        # The first score is kept at once: from then on there is something to lose.
+        is_first = self._kept_at is None and self.best is not None
+        since = self._began if self._kept_at is None else self._kept_at
+        if is_first or time.monotonic() - since >= KEEP_EVERY:
             self.task.keeper.keep(self.snapshot())
             self._kept_at = time.monotonic()
 

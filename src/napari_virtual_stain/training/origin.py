@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 import importlib.metadata
 import math
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from napari_virtual_stain.model import ModelSpec, Provenance
+from napari_virtual_stain.model import ModelSpec, Provenance, StainModel
 from napari_virtual_stain.training.options import TrainOptions
 from napari_virtual_stain.training.preparation import Prepared
 from napari_virtual_stain.training.recipe import Preset
@@ -57,9 +58,18 @@ def run_key(prepared: Prepared, recipe: Preset, options: TrainOptions) -> dict[s
         "steps between scores": options.validate_every,
         "half precision": options.half,
         "frozen parts": list(options.freeze),
-        "model to start from": "" if options.start is None else options.start.spec.name,
+        "model to start from": "" if options.start is None else _fingerprint(options.start),
         "processes": options.devices * options.nodes,
     }
+
+
+def _fingerprint(model: StainModel) -> str:
+    """Return the name of a model, and what tells its weights from others."""
+    digest = hashlib.sha256()
+    for name, values in sorted(model.network.state_dict().items()):
+        digest.update(name.encode())
+        digest.update(values.detach().cpu().contiguous().numpy().tobytes())
+    return f"{model.spec.name} ({digest.hexdigest()[:12]})"
 
 
 def _told(example: Any) -> list[Any]:

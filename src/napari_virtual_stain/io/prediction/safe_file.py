@@ -18,12 +18,17 @@ def write_safely(path: Path, content: bytes | Callable[[IO[bytes]], object]) -> 
     content : bytes or callable
         The content, or what writes it into an open file.
     """
-    beside = path.with_name(f"{path.name}.new")
-    with open(beside, "wb") as file:
+    new = beside(path)
+    with open(new, "wb") as file:
         if callable(content):
             content(file)
         else:
             file.write(content)
         file.flush()
         os.fsync(file.fileno())
-    os.replace(beside, path)
+    os.replace(new, path)
+
+
+def beside(path: Path) -> Path:
+    """Return where :func:`write_safely` writes what becomes `path`."""
+    return path.with_name(f"{path.name}.new")

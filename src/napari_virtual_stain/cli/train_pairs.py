@@ -1,0 +1,48 @@
+"""The pairs of a training: read as such, or made from z-stacks."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from napari_virtual_stain.image import Image
+
+
+@dataclass(frozen=True)
+class PairSource:
+    """How pairs are had from a path.
+
+    Parameters
+    ----------
+    inputs, targets : sequence of str, optional
+        As :func:`.read_pairs` takes them.
+    autofocus : bool
+        The path holds z-stacks; pairs are their planes and the plane in focus.
+    leave_out : float
+        Planes no further than this from the focused one are left out (µm).
+    focused : int, optional
+        Position of the plane in focus; by default the sharpest.
+    """
+
+    inputs: Sequence[str] | None = None
+    targets: Sequence[str] | None = None
+    autofocus: bool = False
+    leave_out: float = 2.0
+    focused: int | None = None
+
+    def read(self, path: Path) -> list[tuple[Image, Image]]:
+        """Return the pairs of a path."""
+        from napari_virtual_stain.io import read_pairs, read_stacks
+
+        if not self.autofocus:
+            return read_pairs(path, inputs=self.inputs, targets=self.targets)
+        from napari_virtual_stain.training.focus import focus_pairs
+
+        return [
+            pair
+            for stack in read_stacks(path, channels=self.inputs)
+            for pair in focus_pairs(stack, self.leave_out, focused=self.focused)
+        ]
