@@ -109,7 +109,8 @@ def fit_network(task: Task, device: torch.device) -> Generator[Event, None, Best
         yield from fitting.run()
     if fitting.fabric.global_rank > 0:
         # The first process alone scores, says and saves; this one has nothing to tell.
-        return Best(math.nan, (), fitting.step, task.network)
+        unknown = (math.nan,) * len(task.spec.outputs)
+        return Best(math.nan, unknown, fitting.step, task.network)
     if fitting.best is None:
         if task.control.stopping:
             raise VirtualStainError(
