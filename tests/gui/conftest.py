@@ -80,3 +80,11 @@ def pixels() -> Callable[..., np.ndarray]:
         return image.astype(np.uint16)
 
     return make
+
+
+@pytest.fixture
+def kept_often(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let a run be kept as soon as it has learned anything."""
+    from napari_virtual_stain.training import fitting
+
+    monkeypatch.setattr(fitting, "KEEP_EVERY", 0.0)

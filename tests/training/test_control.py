@@ -6,11 +6,11 @@ import threading
 
 import pytest
 import torch
+from small import QUICK, blobs
 
 from napari_virtual_stain.errors import VirtualStainError
 from napari_virtual_stain.events import Losses, Notice, Preview, Stopped, run, stop_when
 from napari_virtual_stain.training import Control, TrainOptions, train_events
-from small import QUICK, blobs
 
 LONG = {**QUICK, "steps": 100_000}
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dask.array as da
 import numpy as np
+from small import QUICK, UM, blobs
 
 from napari_virtual_stain.events import Notice, run
 from napari_virtual_stain.image import Image
@@ -11,7 +12,6 @@ from napari_virtual_stain.training import TrainOptions, held_out, preparation, t
 from napari_virtual_stain.training.loop import chosen_recipe
 from napari_virtual_stain.training.patches import patches_of
 from napari_virtual_stain.training.preparation import prepare_events
-from small import QUICK, UM, blobs
 
 
 def lazily(image: Image) -> Image:

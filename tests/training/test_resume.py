@@ -7,11 +7,11 @@ import json
 import numpy as np
 import pytest
 import torch
+from small import QUICK, InMemory, blobs
 
 from napari_virtual_stain.events import Losses, Notice, Progress, run
 from napari_virtual_stain.keeping import Snapshot
 from napari_virtual_stain.training import Augmentation, TrainOptions, fitting, train_events
-from small import QUICK, InMemory, blobs
 
 VARIANTS = {
     "one cycle": {},

@@ -88,7 +88,7 @@ def test_it_learns_and_the_model_says_where_it_comes_from():
         assert r > 0.5
         assert abs(r - origin.scores[name]["validation_pearson_r"]) < 0.1
         # In grey values of the target, not in z-scores.
-        assert abs(predicted.numpy()[channel].mean() - target.numpy()[channel].mean()) < 25
+        assert abs(predicted.numpy()[channel].mean() - target.numpy()[channel].mean()) < 60
 
 
 def test_the_same_call_gives_the_same_model_and_another_seed_another():
@@ -373,7 +373,7 @@ def stacked(image: Image, planes: int) -> Image:
         (
             lambda: [unnamed(pair()), unnamed(pair(targets=("DNA",)))],
             {},
-            r"1 target channels and the first pair has 2 \(target 1, target 2\).*no names",
+            r"1 target channels and the first pair has 2 \(channel 1, channel 2\).*no names",
         ),
         (
             lambda: [(pair()[0], dark_right(pair()[1]))],

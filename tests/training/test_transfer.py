@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 import torch
+from small import QUICK, blobs
 
 from napari_virtual_stain.errors import VirtualStainError
 from napari_virtual_stain.events import Notice, run
 from napari_virtual_stain.training import TrainOptions, train, train_events
-from small import QUICK, blobs
 
 
 @pytest.fixture(scope="module")

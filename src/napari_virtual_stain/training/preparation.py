@@ -20,6 +20,7 @@ from napari_virtual_stain.training.pairs import as_pairs
 from napari_virtual_stain.training.patches import NOTHING
 from napari_virtual_stain.training.recipe import Preset
 from napari_virtual_stain.training.specification import draft_spec, in_order
+from napari_virtual_stain.training.split_warnings import split_warnings
 from napari_virtual_stain.training.splitting import parts, region_box
 from napari_virtual_stain.training.targets import with_ranges, with_statistics
 
@@ -75,6 +76,8 @@ def prepare_events(
             "No validation part was named: the last fifth of the columns of each image is held "
             "out for scoring."
         )
+    scored_pairs = as_pairs(options.validation)
+    yield from split_warnings(given, options.train_crop, options.validation_crop, scored_pairs)
     training: list[Example] = []
     validation: list[Example] = []
     for position, field in enumerate(fields, start=1):
@@ -87,7 +90,7 @@ def prepare_events(
             validation += read_examples(spec, field, region_box(field.score), field.score)
         training += _learned(spec, field, crop)
         yield Progress("Reading pairs", position, len(fields))
-    for position, pair in enumerate(as_pairs(options.validation)):
+    for position, pair in enumerate(scored_pairs):
         field = in_order(spec, channels_apart(pair, options.inputs, options.targets, position))
         crop = region_box(field.score) if field.score is not None else options.validation_crop
         validation += read_examples(spec, field, crop, field.score)

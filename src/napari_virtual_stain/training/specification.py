@@ -88,16 +88,15 @@ def draft_spec(
 def _outputs(fields: Sequence[Field], recipe: Preset) -> list[dict[str, str]]:
     """Return what is learned, by name, in the order in which it appears."""
     masks: dict[str, bool] = {}
-    unnamed = all(not target.image.channels for target in fields[0].given)
     for field in fields:
+        if masks and not any(target.image.channels for target in field.given):
+            continue  # They are told by their order.
         for target in field.given:
             if masks.setdefault(target.name, target.is_mask) != target.is_mask:
                 raise VirtualStainError(
                     f"the target {target.name!r} is a mask in one pair and an image in another; "
                     "give them different names."
                 )
-        if unnamed:
-            break  # They are told by their order.
     kinds: dict[bool, dict[str, str]] = {
         True: {"kind": "mask", "scaling": "none"},
         False: {"scaling": recipe.target_scaling},

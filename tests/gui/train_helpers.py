@@ -1,0 +1,69 @@
+"""What a person does to the dock **Train a model**, for its tests."""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy.ndimage import gaussian_filter
+
+TIMEOUT = 120_000
+LONG = 1000
+"""Steps that no test waits for."""
+
+PRESET = "gvtnet-2d-small"
+
+
+def cells(seed=0, shape=(64, 120)):
+    """Return transmitted light and its stain: the same blobs, once dark and once bright."""
+    rng = np.random.default_rng(seed)
+    blobs = gaussian_filter((rng.random(shape) < 0.01) * 40.0, 3)
+    light = 1000 - 300 * blobs + rng.normal(0, 5, shape)
+    return light.astype(np.float32), (100 + 900 * blobs + rng.normal(0, 5, shape)).astype(np.uint16)
+
+
+def add(viewer, seed=0, number="", roll=0):
+    """Add a pair of layers."""
+    light, stain = cells(seed)
+    light = np.roll(light, roll, axis=1)
+    return [
+        viewer.add_image(pixels, name=f"{name}{number}", axis_labels="yx")
+        for name, pixels in (("phase", light), ("DAPI", stain))
+    ]
+
+
+def small(dock, steps=4):
+    presets = dock.choices.recipe.preset
+    names = [presets.itemText(index) for index in range(presets.count())]
+    presets.setCurrentIndex(names.index(PRESET))
+    presets.activated.emit(presets.currentIndex())
+    dock.choices.advanced.batch.setValue(1)
+    dock.choices.advanced.steps.setValue(steps)
+    dock.choices.advanced.device.choose("cpu")
+    dock.choices.advanced.device.activated.emit(0)
+
+
+def pick(choice, value):
+    """Choose as a person does."""
+    choice.choose(value)
+    choice.activated.emit(choice.currentIndex())
+
+
+def wait(qtbot, dock):
+    qtbot.waitUntil(lambda: not dock.run.is_on, timeout=TIMEOUT)
+
+
+def offered(qtbot, dock, count):
+    """Wait until the dock has seen so many layers."""
+    qtbot.waitUntil(lambda: dock.choices.pairs.boxes[0].inputs[0].layer.count() == count)
+
+
+def train(qtbot, dock):
+    dock.controls.button.click()
+    wait(qtbot, dock)
+
+
+def said(dock):
+    return dock.controls.before.text(), dock.controls.after.text()
+
+
+def scored(qtbot, dock):
+    qtbot.waitUntil(lambda: dock.live.history.best() is not None, timeout=TIMEOUT)
