@@ -13,6 +13,7 @@ from napari_virtual_stain.events import Losses, run
 from napari_virtual_stain.image import Image
 from napari_virtual_stain.training import TrainOptions, preset, train_events
 from napari_virtual_stain.training.adversarial import GENERATOR_UPDATES
+from napari_virtual_stain.training.feeding import Fed
 from napari_virtual_stain.training.updates import Adversarial, Supervised
 
 SMALL = {
@@ -60,6 +61,10 @@ def test_everything_follows_from_the_seed():
     assert any(not torch.equal(one[key], other[key]) for key in one)
 
 
+def fed(inputs, targets):
+    return Fed(inputs, targets, None)
+
+
 def adversarial(name="gvtnet-2d", seed=0):
     torch.manual_seed(seed)
     network = networks.build(preset(name).network, ndim=2, **SMALL[name])
@@ -71,7 +76,7 @@ def test_the_loss_that_is_shown_is_the_generator_s_absolute_error():
     network, update = adversarial()
     inputs, targets = torch.randn(2, 1, 16, 16), torch.randn(2, 1, 16, 16)
     error = (network(inputs) - targets).abs().mean()
-    assert update(inputs, targets) == pytest.approx(float(error.detach()), rel=1e-4)
+    assert update(fed(inputs, targets)) == pytest.approx(float(error.detach()), rel=1e-4)
 
 
 def test_one_step_changes_the_discriminator_once_and_the_generator_twice():
@@ -81,12 +86,12 @@ def test_one_step_changes_the_discriminator_once_and_the_generator_twice():
     def count(who):
         return lambda *_: counts.__setitem__(who, counts[who] + 1)
 
-    update.judge.optimizer.register_step_post_hook(count("discriminator"))
-    update.optimizer.optimizer.register_step_post_hook(count("generator"))
-    before = [p.clone() for p in update.discriminator.parameters()]
-    update(torch.randn(2, 1, 16, 16), torch.randn(2, 1, 16, 16))
+    update.discriminator._optimizer.register_step_post_hook(count("discriminator"))
+    update.generator._optimizer.register_step_post_hook(count("generator"))
+    before = [p.clone() for p in update.discriminator.network.parameters()]
+    update(fed(torch.randn(2, 1, 16, 16), torch.randn(2, 1, 16, 16)))
     assert counts == {"discriminator": 1, "generator": GENERATOR_UPDATES}
-    after = list(update.discriminator.parameters())
+    after = list(update.discriminator.network.parameters())
     assert any(not torch.equal(a, b) for a, b in zip(before, after, strict=True))
     assert all(p.requires_grad for p in after)
     assert all(p.grad is None for p in network.parameters())
@@ -94,15 +99,15 @@ def test_one_step_changes_the_discriminator_once_and_the_generator_twice():
 
 def test_the_discriminator_learns_to_tell_observed_from_predicted():
     network, update = adversarial()
-    for group in update.optimizer.param_groups:
+    for group in update.generator._optimizer.param_groups:
         group["lr"] = 0.0  # a generator that stands still
     inputs = torch.randn(4, 1, 16, 16)
     targets = inputs.sign()
     for _ in range(30):
-        update(inputs, targets)
+        update(fed(inputs, targets))
     with torch.no_grad():
-        real = update.discriminator(inputs, targets)
-        fake = update.discriminator(inputs, network(inputs))
+        real = update.discriminator.network(inputs, targets)
+        fake = update.discriminator.network(inputs, network(inputs))
     assert real.min() > fake.max()
 
 
@@ -111,7 +116,7 @@ def test_a_distribution_is_trained_along_with_its_mean():
     with torch.no_grad():
         network.output.bias.zero_()  # where the penalty on weights leaves it
     for _ in range(5):
-        update(torch.randn(2, 1, 16, 16), 100 * torch.randn(2, 1, 16, 16))
+        update(fed(torch.randn(2, 1, 16, 16), 100 * torch.randn(2, 1, 16, 16)))
     assert network.output.bias[1] > 0.005  # the logarithm of a variance, of large errors
 
 
@@ -119,10 +124,23 @@ def test_the_two_ways_of_updating_leave_no_gradient_behind():
     torch.manual_seed(0)
     network = networks.build("gvtnet", ndim=2, filters=2, depth=2)
     update = Supervised(Fabric(accelerator="cpu", devices=1), network, preset("gvtnet-2d"), 10)
-    loss = update(torch.randn(2, 1, 16, 16), torch.randn(2, 1, 16, 16))
+    loss = update(fed(torch.randn(2, 1, 16, 16), torch.randn(2, 1, 16, 16)))
     assert loss > 0
     assert all(p.grad is None for p in network.parameters())
     assert isinstance(network, nn.Module)
+
+
+def test_where_a_target_does_not_count_it_may_be_anything():
+    inputs, targets = torch.randn(2, 1, 16, 16), torch.randn(2, 1, 16, 16)
+    weights = (torch.rand(2, 1, 16, 16) > 0.3).float()
+    after = []
+    for nothing in (0.0, 1e6, torch.nan):
+        network, update = adversarial()
+        update(Fed(inputs, targets.where(weights > 0, torch.tensor(nothing)), weights))
+        after.append(torch.cat([p.detach().ravel() for p in network.parameters()]))
+    assert torch.equal(after[0], after[1])
+    assert torch.equal(after[0], after[2])
+    assert after[0].isfinite().all()
 
 
 def test_a_sure_pixel_does_not_ruin_the_generator():
@@ -142,5 +160,5 @@ def test_a_sure_pixel_does_not_ruin_the_generator():
     network = Sure()
     fabric = Fabric(accelerator="cpu", devices=1)
     update = Adversarial(fabric, network, preset("gt-unet"), 1, size=(16, 16), channels=2)
-    update(torch.randn(1, 1, 16, 16), torch.rand(1, 1, 16, 16))
+    update(fed(torch.randn(1, 1, 16, 16), torch.rand(1, 1, 16, 16)))
     assert network.logits.isfinite().all()

@@ -22,6 +22,7 @@ SMALL = {
     "gvtnet": {"filters": 2, "depth": 2},
     "gvtnet-denoise": {"filters": 2, "depth": 2, "encoder_blocks": 1},
     "gvtnet-projection": {"filters": 2, "depth": 2, "projection_filters": 2},
+    "subpixel-unet": {"widths": (4, 8)},
     "unet": {"filters": 2, "depth": 2},
     "gt-unet": {"window": 16, "filters": 4, "growth": 2, "classes": 8},
     "virfluonet": {"filters": 2, "depth": 4},
@@ -98,7 +99,7 @@ def test_every_preset_s_network_is_the_published_one(name):
 def test_the_published_recipes():
     def facts(name):
         r = preset(name)
-        return r.patch, r.batch, r.learning_rate, r.betas[0], r.loss, r.target_scaling
+        return r.patch, r.batch, r.learning_rate, r.betas[0], r.loss.value, r.target_scaling
 
     assert facts("fnet") == ((32, 64, 64), 24, 1e-3, 0.5, "mse", "z-score")
     assert facts("gvtnet") == ((32, 64, 64), 16, 1e-3, 0.5, "mse", "z-score")
@@ -213,6 +214,6 @@ def test_networks_without_batch_normalization_train_on_a_single_value():
         **{**QUICK, "batch": 1},
         network_options=options,
         train_crop={"Y": slice(0, 4), "X": slice(0, 4)},
-        validation=[(source, target)],
+        validation=[pair("ZYX", seed=1)],
     )
     assert not any(isinstance(m, nn.modules.batchnorm._BatchNorm) for m in model.network.modules())

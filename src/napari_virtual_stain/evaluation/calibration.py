@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
 import numpy as np
-from scipy.special import erfinv
 
 from napari_virtual_stain.errors import VirtualStainError
 from napari_virtual_stain.evaluation.moments import blocks
@@ -34,6 +33,8 @@ def half_width(level: float, distribution: Distribution = "gaussian") -> float:
     distribution : {"gaussian", "laplace"}
         σ is the standard deviation of either: of Laplace's, √2 times its scale b.
     """
+    from scipy.special import erfinv
+
     if distribution == "laplace":
         return -math.log1p(-level) / math.sqrt(2)
     return math.sqrt(2) * float(erfinv(level))

@@ -14,6 +14,7 @@ checkerboard artifacts", 2016), and skips are added.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 from torch import Tensor, nn
 from torch.nn import functional
@@ -85,7 +86,7 @@ class SubpixelUNet(nn.Module):
             raise ValueError("its widths are a list of two to eight numbers, one for each level")
         self.ndim, self.in_channels = ndim, in_channels
         self.head = Head("value" if likelihood == "none" else "log-variance")
-        pairs = list(zip(widths[:-1], widths[1:], strict=True))
+        pairs = list(pairwise(widths))
         self.first = conv(ndim, in_channels * SQUARE**2, widths[0], 3, padding=1, bias=False)
         self.encoders = nn.ModuleList(_block(ndim, width) for width in widths)
         self.downs = nn.ModuleList(

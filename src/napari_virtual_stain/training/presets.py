@@ -108,8 +108,8 @@ _BEST = Preset(
 _BEST_SMALL = replace(
     _BEST,
     name="best-small",
-    description="Like best with half the weights: a model file of 2 MB in half precision.",
-    options={"widths": (24, 48, 96, 160)},
+    description="Like best with half the weights: a model file below 2 MB in half precision.",
+    options={"widths": (24, 48, 96, 152)},
 )
 
 _PRESETS = (

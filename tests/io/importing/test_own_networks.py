@@ -28,6 +28,7 @@ SMALL = {
     "window": [16, 32],
     "growth": [2],
     "classes": [1, 2, 16, 64],
+    "widths": [(2, 3), (4, 2, 6)],
 }
 UNTOLD = ("heads", "residual", "activation", "attention", "likelihood", "window", "query_scaling")
 """Options that leave no trace in the weights, or not enough of one."""

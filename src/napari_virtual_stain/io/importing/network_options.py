@@ -19,6 +19,9 @@ CHANNELS = ("ndim", "in_channels", "out_channels")
 GT_CLASSES = (256, 64)
 """Classes of grey values in GT U-Net's paper, and in its code."""
 
+SQUARE = 2
+"""Pixels along the side of a square that becomes channels in a U-Net on squares of pixels."""
+
 FEW = 8
 """Fewer classes of grey values than this are taken for outputs without classes."""
 
@@ -72,6 +75,22 @@ def fnet(state: State, chosen: Chosen) -> Recognized:
     if raw % 2 == 0:
         assumptions["likelihood"] = f"its {raw} channels are outputs, none of them a variance"
     return Recognized("fnet", options, assumptions)
+
+
+def subpixel_unet(state: State, chosen: Chosen) -> Recognized:
+    """Return the options of a U-Net on squares of pixels; see :func:`fnet`."""
+    first, raw = state["first.weight"].shape, state["output.weight"].shape[0] // SQUARE**2
+    outputs = raw // 2 if chosen.get("likelihood") == "gaussian" else raw
+    levels = range(count(state, "encoders"))
+    options = {
+        **channels(first, outputs),
+        "in_channels": first[1] // SQUARE**2,
+        "widths": tuple(state[f"encoders.{level}.conv_2.weight"].shape[0] for level in levels),
+    }
+    assumptions = {}
+    if raw % 2 == 0:
+        assumptions["likelihood"] = f"its {raw} channels are outputs, none of them a variance"
+    return Recognized("subpixel-unet", options, assumptions)
 
 
 def virfluonet(state: State, _: Chosen) -> Recognized:
@@ -137,6 +156,7 @@ def _labels(logits: int, chosen: Chosen) -> tuple[int, int]:
 
 _BY_TENSOR: dict[str, Callable[[State, Chosen], Recognized]] = {
     "encoders.0.0.weight": fnet,
+    "last.0.weight": subpixel_unet,
     "first.weight": gvtnet,
     "projection.downs.0.weight": gvtnet_projection,
     "first.conv.weight": virfluonet,
