@@ -41,7 +41,10 @@ def dock(qtbot, viewer):
     made.resize(340, 900)
     made.show()
     made.side._timer.setInterval(10**6)  # what is measured beside the run is tested by itself
-    return made
+    yield made
+    made.side.cancel()
+    made.cancel()
+    wait(qtbot, made)
 
 
 @pytest.fixture
@@ -443,12 +446,26 @@ def test_starting_from_a_model(ready, models, qtbot):
     assert len(list(models.glob("*.safetensors"))) == 2
 
 
-def test_it_is_narrow_and_nothing_is_cut_off(ready, qtbot):
+def test_it_is_narrow_and_nothing_is_cut_off(ready, viewer, qtbot):
+    labels = viewer.add_labels(np.zeros((64, 120), int), name="cells", axis_labels="yx")
+    target = ready.choices.pairs.boxes[0].targets[0].layer
+    qtbot.waitUntil(lambda: target.findText("cells") >= 0)
+    pick(target, labels)
+    assert ready.choices.channels.targets[0].painted.isVisible()
+    ready.live.begin("a", "b", ["cells"])
+    ready.live.show()
     assert ready.minimumSizeHint().width() <= 320
     ready.choices.advanced.expand()
     ready.resize(320, 900)
     qtbot.wait(50)
-    for widget in (*ready.choices.pairs.boxes, ready.choices.about, ready.controls):
+    parts = (
+        ready.choices.channels,
+        *ready.choices.pairs.boxes,
+        ready.choices.about,
+        ready.controls,
+        ready.live.curves.score,
+    )
+    for widget in parts:
         right = widget.mapTo(ready, widget.rect().topRight()).x()
         assert right <= ready.width()
 

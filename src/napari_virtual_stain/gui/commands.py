@@ -26,9 +26,7 @@ def open_predict_dock(viewer: napari.viewer.Viewer) -> PredictDock:
     from napari_virtual_stain.gui.predict_dock import PredictDock
     from napari_virtual_stain.gui.settings import PLUGIN
 
-    dock = next(
-        (one for one in viewer.window.dock_widgets.values() if isinstance(one, PredictDock)), None
-    )
+    dock = next(iter(predict_docks(viewer)), None)
     if dock is None:
         title = PluginManager.instance().get_manifest(PLUGIN).display_name
         dock = PredictDock(viewer)
@@ -37,3 +35,12 @@ def open_predict_dock(viewer: napari.viewer.Viewer) -> PredictDock:
     frame.show()
     frame.raise_()
     return dock
+
+
+def predict_docks(viewer: napari.viewer.Viewer) -> list[PredictDock]:
+    """Return the docks **Predict fluorescence** of a viewer; of one without a window, none."""
+    from napari_virtual_stain.gui.predict_dock import PredictDock
+
+    window = getattr(viewer, "window", None)
+    docks = window.dock_widgets.values() if window is not None else ()
+    return [one for one in docks if isinstance(one, PredictDock)]

@@ -37,7 +37,7 @@ class Source:
 
     Parameters
     ----------
-    layer : napari.layers.Image
+    layer : napari.layers.Image or napari.layers.Labels
     axes : str
         Of the layer, in its own order.
     image : Image
@@ -68,6 +68,32 @@ def read_layer(layer: Layer, axes: str = "") -> Source:
         If it is no image layer, an RGB image, or its axes cannot be told apart.
     """
     _check_kind(layer)
+    return _read(layer, axes)
+
+
+def read_labels(layer: Layer, axes: str = "") -> Source:
+    """Return a labels layer as an image of its labels.
+
+    Parameters
+    ----------
+    layer : napari.layers.Layer
+    axes : str
+        As in :func:`read_layer`.
+
+    Raises
+    ------
+    VirtualStainError
+        If it is no labels layer, or its axes cannot be told apart.
+    """
+    if not isinstance(layer, napari.layers.Labels):
+        kind = layer.__class__.__name__.casefold()
+        raise VirtualStainError(
+            f"{layer.name} is a {kind} layer and not one of labels; choose a labels layer."
+        )
+    return _read(layer, axes)
+
+
+def _read(layer: Layer, axes: str) -> Source:
     data = layer.data[0] if layer.multiscale else layer.data
     choices = axes_choices(layer)
     notices: list[Notice] = []

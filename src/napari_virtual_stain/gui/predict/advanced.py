@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import get_args
 
-from qtpy.QtCore import QSize, Signal
-from qtpy.QtWidgets import QCheckBox, QDoubleSpinBox, QFormLayout, QLabel, QSpinBox, QWidget
-from superqt import QCollapsible
+from qtpy.QtCore import Signal
+from qtpy.QtWidgets import QCheckBox, QDoubleSpinBox, QLabel, QSpinBox, QWidget
 
+from napari_virtual_stain.gui.collapsible import Collapsible, options_form
 from napari_virtual_stain.gui.predict.destination import Destination
 from napari_virtual_stain.gui.widgets import Choice
 from napari_virtual_stain.inference.options import Device, Precision, Units
@@ -23,27 +23,16 @@ DEVICE_NAMES = {
 UNIT_NAMES = {"intensity": "grey values", "z-score": "network units"}
 
 
-class AdvancedOptions(QCollapsible):  # type: ignore[misc]
+class AdvancedOptions(Collapsible):
     """Collapsed until it is asked for."""
 
     changed = Signal()
 
     def __init__(self) -> None:
-        super().__init__()
-        self.setDuration(0)
-        # The arrow is part of the text, because an icon does not follow the theme.
-        self.toggleButton().setIconSize(QSize(0, 0))
-        self.layout().setContentsMargins(0, 0, 0, 0)
-        self.content().layout().setContentsMargins(0, 4, 0, 0)
-        self.toggleButton().setStyleSheet(
-            "QPushButton, QPushButton:checked { background: transparent; border: none;"
-            " padding: 2px 0px; margin-left: -4px; text-align: left; font-weight: bold; }"
+        super().__init__(
+            "Advanced options",
+            "Where the result goes, device, precision, memory, tile size, units.",
         )
-        self.toggleButton().setToolTip(
-            "Where the result goes, device, precision, memory, tile size, units."
-        )
-        self.toggled.connect(self._show_arrow)
-        self._show_arrow(False)
         self.is_touched = False
         self.device = Choice()
         self.device.offer(list(get_args(Device)), [DEVICE_NAMES[d] for d in get_args(Device)])
@@ -71,11 +60,7 @@ class AdvancedOptions(QCollapsible):  # type: ignore[misc]
         self.result = Destination()
 
         content = QWidget()
-        form = QFormLayout(content)
-        form.setContentsMargins(0, 0, 0, 0)
-        form.setVerticalSpacing(4)
-        form.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
-        for title, field, tip in (
+        rows: tuple[tuple[str | QLabel, QWidget, str], ...] = (
             (
                 "Result",
                 self.result.choice,
@@ -103,12 +88,8 @@ class AdvancedOptions(QCollapsible):  # type: ignore[misc]
                 "or the network's own, mostly z-scores: the distance from the mean in standard\n"
                 "deviations.",
             ),
-        ):
-            label = title if isinstance(title, QLabel) else QLabel(title)
-            label.setIndent(0)
-            label.setToolTip(tip)
-            field.setToolTip(tip)
-            form.addRow(label, field)
+        )
+        form = options_form(content, rows)
         form.addRow(self.tta)
         self.addWidget(content)
         for spin in (self.memory, self.tile):
@@ -163,9 +144,6 @@ class AdvancedOptions(QCollapsible):  # type: ignore[misc]
         """Return the units of the prediction."""
         units: Units = self.units.value()
         return units
-
-    def _show_arrow(self, is_open: bool) -> None:
-        self.setText(f"{'▾' if is_open else '▸'} Advanced options")
 
     def _touch(self) -> None:
         self.is_touched = True

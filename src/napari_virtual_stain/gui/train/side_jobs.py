@@ -1,0 +1,134 @@
+"""Small work beside the training: how long it will take, and what a batch looks like."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+from qtpy.QtCore import QObject, QTimer
+
+from napari_virtual_stain.gui.jobs import Job
+from napari_virtual_stain.gui.train import work
+from napari_virtual_stain.gui.train.choices import Choices
+from napari_virtual_stain.gui.train.controls import Controls
+from napari_virtual_stain.gui.train.history import rough_time
+from napari_virtual_stain.gui.train.request import Request
+from napari_virtual_stain.gui.train.thumbnails import thumbnails
+
+WAIT = 800
+"""Milliseconds that nothing must be changed before the time is measured."""
+
+Key = tuple[Any, ...]
+
+
+class SideJobs(QObject):  # type: ignore[misc]
+    """Runs small work in threads that napari need not ask about when it closes.
+
+    Parameters
+    ----------
+    choices : Choices
+        Shows batches.
+    controls : Controls
+        Shows the time.
+
+    Attributes
+    ----------
+    jobs : list of Job
+        Those that are running.
+    """
+
+    def __init__(self, choices: Choices, controls: Controls) -> None:
+        super().__init__(controls)
+        self._choices, self._controls = choices, controls
+        self.jobs: list[Job] = []
+        self._known: dict[Key, float] = {}
+        self._wanted: Request | None = None
+        self._timer = QTimer(self)
+        self._timer.setSingleShot(True)
+        self._timer.setInterval(WAIT)
+        self._timer.timeout.connect(self._measure)
+
+    def estimate(self, request: Request | None) -> None:
+        """Show how long a training takes on this device, as soon as that is measured."""
+        before, self._wanted = self._wanted, request
+        if request is None:
+            self._timer.stop()
+            self._controls.show_estimate("")
+            return
+        key = _key(request)
+        if key in self._known:
+            self._controls.show_estimate(_sentence(request, self._known[key]))
+        elif before is None or _key(before) != key or not (self.jobs or self._timer.isActive()):
+            self.cancel()
+            self._wanted = request
+            self._controls.show_estimate("Measuring how long it will take…")
+            self._timer.start()
+
+    def preview(self, request: Request, on_problem: Callable[[Exception], None]) -> None:
+        """Show what a batch looks like."""
+        self._choices.batch_is_made(True)
+        job = self._start(partial(work.preview, request), on_problem)
+        job.returned.connect(lambda batch: self._choices.show_batch(thumbnails(batch)))
+        job.finished.connect(lambda: self._choices.batch_is_made(False))
+        job.start()
+
+    def cancel(self) -> None:
+        """End all that is running."""
+        self._timer.stop()
+        for job in self.jobs:
+            job.quit()
+        self.jobs.clear()
+        self._wanted = None
+
+    def _measure(self) -> None:
+        request = self._wanted
+        if request is None:
+            return
+        # Without an estimate it can be trained all the same, and the training says what is wrong.
+        job = self._start(partial(work.estimate, request), partial(self._on_unknown, request))
+        job.returned.connect(partial(self._on_measured, request))
+        job.start()
+
+    def _on_measured(self, request: Request, seconds: float) -> None:
+        self._known[_key(request)] = seconds
+        if self._wanted is not None and _key(self._wanted) == _key(request):
+            self._controls.show_estimate(_sentence(request, seconds))
+
+    def _on_unknown(self, request: Request, error: Exception) -> None:
+        self._known[_key(request)] = math.nan
+        self._controls.show_estimate("")
+
+    def _start(self, make_work: Callable[[], Any], on_problem: Callable[[Exception], None]) -> Job:
+        job = Job(make_work)
+        job.errored.connect(on_problem)
+        job.finished.connect(partial(self._forget, job))
+        self.jobs.append(job)
+        return job
+
+    def _forget(self, job: Job) -> None:
+        if job in self.jobs:
+            self.jobs.remove(job)
+
+
+def _key(request: Request) -> Key:
+    options, recipe, first = request.options, request.recipe, request.pairs[0]
+    return (
+        recipe.name,
+        recipe.batch,
+        recipe.steps,
+        options.device,
+        options.precision,
+        request.start,
+        len(request.inputs),
+        len(request.targets),
+        first.sources[0].sizes.get("Z", 1),
+        "Z" in first.targets[0].axes,
+    )
+
+
+def _sentence(request: Request, seconds: float) -> str:
+    if math.isnan(seconds):
+        return ""
+    return f"About {rough_time(seconds)} on this machine ({request.recipe.steps:,} steps)."
