@@ -3,13 +3,13 @@
     python benchmarks/training_speed.py feeding [--presets fnet-2d gvtnet-2d] [--device cpu]
     python benchmarks/training_speed.py memory [--gib 8] [--steps 100] [--folder WORK_FOLDER]
 
-*feeding*: steps of a training as it is, from images in memory, beside the bare training step (forward,
-loss, backward, optimizer) on one batch that is there already; in turn, so that whatever else the
-machine does meets both alike. The share is that of the medians.
+*feeding*: steps of a training as it is, from images in memory, beside the bare training step
+(forward, loss, backward, optimizer) on one batch that is there already; in turn, so that whatever
+else the machine does meets both alike. The share is that of the medians.
 
-*memory*: an OME-Zarr of so many GiB (uint16, two channels, chunks of 1 × 1 × 512 × 512) is written and
-trained on; the peak counts above what the imported libraries and a tiny training take. Linux only.
-The figures stand in docs/benchmarks.md.
+*memory*: an OME-Zarr of so many GiB (uint16, two channels, chunks of 1 × 1 × 512 × 512) is written
+and trained on; the peak counts above what the imported libraries and a tiny training take. Linux
+only. The figures stand in docs/benchmarks.md.
 """
 
 from __future__ import annotations
@@ -88,6 +88,7 @@ def feeding(preset: str, asked: argparse.Namespace) -> tuple[float, float]:
 
 
 def timed(work, torch, device) -> float:
+    """Return how many seconds something takes, with what it leaves to the device."""
     start = time.perf_counter()
     work()
     if device.type == "cuda":
@@ -106,6 +107,7 @@ def memory(asked: argparse.Namespace) -> None:
 
 
 def write(path: Path, frames: int, side: int) -> None:
+    """Write noise, a frame at a time."""
     import dask.array as da
 
     from napari_virtual_stain.image import Image
@@ -118,6 +120,7 @@ def write(path: Path, frames: int, side: int) -> None:
 
 
 def train_on(folder: Path, path: Path, asked: argparse.Namespace) -> None:
+    """Train on the images of a Zarr, after a tiny one."""
     from napari_virtual_stain.image import Image
     from napari_virtual_stain.io import read_image
     from napari_virtual_stain.training import train

@@ -34,7 +34,7 @@ def command(
     context: typer.Context,
     pairs: arg.Pairs,
     output: arg.ModelFile,
-    preset: arg.PresetName = "gvtnet-2d-small",
+    preset: arg.PresetName = "best",
     input_: arg.Input = None,
     target: arg.Target = None,
     voxel_size: arg.VoxelSize = None,

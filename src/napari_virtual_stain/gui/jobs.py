@@ -9,9 +9,13 @@ from __future__ import annotations
 
 import gc
 import logging
+import os
+import sys
+import threading
 import time
 from collections.abc import Callable
-from contextlib import closing
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing, suppress
 from typing import Any
 
 from napari.qt.threading import WorkerBase, WorkerBaseSignals, create_worker
@@ -24,6 +28,14 @@ from napari_virtual_stain.inference.devices import is_out_of_memory
 
 SECONDS_BETWEEN_EVENTS = 0.05
 """Progress that comes faster is dropped: nobody sees it, and the window has to draw it."""
+
+
+NICENESS = 10
+"""Of the threads that compute: the window has about ten times their share of a busy processor."""
+
+
+_unfinished: set[Job] = set()
+"""Jobs that were made and are not over; touched by the thread of the window alone."""
 
 
 class _Signals(WorkerBaseSignals):  # type: ignore[misc]
@@ -51,6 +63,11 @@ class Job(WorkerBase):  # type: ignore[misc]
 
     def work(self) -> Any:
         """Drive the generator to its end; return its result, or None if cancelled."""
+        # In a thread of its own: one of the pool would keep its low priority for what comes after.
+        with ThreadPoolExecutor(1, "job", initializer=give_way) as thread:
+            return thread.submit(self._drive).result()
+
+    def _drive(self) -> Any:
         try:
             with stop_when(self._is_cancelled), closing(self._make_work()) as work:
                 while not self._is_cancelled():
@@ -105,14 +122,42 @@ def create_job(make_work: Callable[[], Work[Any]], title: str) -> Job:
     title : str
         What a person calls the work.
     """
-    # Python collects garbage in whatever thread it is, and what is left of a window that was
-    # closed before takes Qt down with it unless it goes in this one.
-    gc.collect()
     job: Job = create_worker(
         _Titled(make_work, title), _worker_class=Job, _start_thread=False, _ignore_errors=True
     )
     job.warned.connect(_log_warning)
+    _set_garbage_aside(job)
     return job
+
+
+def _set_garbage_aside(job: Job) -> None:
+    """Let no collection look at what exists now, until the job is over.
+
+    Python collects garbage in whatever thread it is, and what is left of a window that was
+    closed before takes Qt down with it unless it goes in the thread of the window. And napari
+    collects whenever a layer is removed, which takes half a second where PyTorch is loaded.
+    """
+    gc.freeze()
+    _unfinished.add(job)
+
+    def over() -> None:
+        _unfinished.discard(job)
+        if not _unfinished:
+            gc.unfreeze()
+
+    job.finished.connect(over)
+
+
+def give_way() -> None:
+    """Let the window go first wherever both want a processor, for this thread and its children.
+
+    On Linux alone: there each thread has a priority of its own, which the threads that PyTorch
+    starts from it inherit. With as many of them as there are processors, the window would otherwise
+    wait for up to a tenth of a second again and again.
+    """
+    if sys.platform == "linux":
+        with suppress(OSError):
+            os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), NICENESS)
 
 
 def explain(error: BaseException) -> str | None:

@@ -24,7 +24,7 @@ from napari_virtual_stain.gui.train import state, work
 from napari_virtual_stain.gui.train.choices import Choices
 from napari_virtual_stain.gui.train.controls import Controls
 from napari_virtual_stain.gui.train.history import Clock, rough_time
-from napari_virtual_stain.gui.train.live import Live
+from napari_virtual_stain.gui.train.live import DRAW_EVERY, Live
 from napari_virtual_stain.gui.train.naming import file_stem
 from napari_virtual_stain.gui.train.own_layers import HeldOut, Previews
 from napari_virtual_stain.gui.train.request import Request
@@ -78,6 +78,7 @@ class TrainDock(QWidget):  # type: ignore[misc]
         self.unfinished = UnfinishedOffer()
         self.choices = Choices(settings.model_folder)
         self.live = Live()
+        self._shown_at = 0.0
         self.controls = Controls()
         self._arrange()
 
@@ -181,6 +182,7 @@ class TrainDock(QWidget):  # type: ignore[misc]
         self.choices.recipe.refresh()
         self._list_unfinished()
         self.refresh()
+        self.live.prepare()
 
     def hideEvent(self, event: QHideEvent) -> None:
         """Take away what only makes sense beside the dock."""
@@ -368,12 +370,17 @@ class TrainDock(QWidget):  # type: ignore[misc]
 
     def _on_progress(self, progress: Progress) -> None:
         left = ""
+        now = time.monotonic()
+        counts = progress.stage.casefold() == STEPS and 0 < progress.done < progress.total
+        if counts and self._run.stage is Stage.TRAINING:
+            self._clock.tick(now, progress.done)
+            if now - self._shown_at < DRAW_EVERY / 1e3:
+                return
+        self._shown_at = now
         self._progress = progress
         if progress.stage.casefold() == STEPS:
             if self._run.stage is Stage.PAUSED:
                 progress = replace(progress, stage="Paused")
-            if self._run.stage is Stage.TRAINING:
-                self._clock.tick(time.monotonic(), progress.done)
             seconds = self._clock.left(progress.total)
             left = f" · {rough_time(seconds)} left" if seconds is not None else ""
         elif progress.stage == work.SAVING and self._run.stage in state.LIVE:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from torch import nn
 
 
-def train(pairs: Sequence[Pair], preset: str = "gvtnet-2d-small", **options: Any) -> StainModel:
+def train(pairs: Sequence[Pair], preset: str = "best", **options: Any) -> StainModel:
     """Train a model on pairs of images.
 
     Parameters

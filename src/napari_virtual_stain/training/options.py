@@ -89,7 +89,7 @@ class TrainOptions:
         What the model's specification will say.
     """
 
-    preset: str = "gvtnet-2d-small"
+    preset: str = "best"
     inputs: Sequence[str] | None = None
     targets: Sequence[str] | None = None
     steps: int | None = None

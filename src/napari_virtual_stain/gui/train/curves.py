@@ -23,25 +23,17 @@ PADDING = 0.08
 
 
 class Curves(QWidget):  # type: ignore[misc]
-    """Two plots over the steps: the loss, and r of each output.
+    """Two plots over the steps: the loss, and r of each output."""
 
-    Parameters
-    ----------
-    names : sequence of str
-        Of the outputs.
-    """
-
-    def __init__(self, names: Sequence[str]) -> None:
+    def __init__(self) -> None:
         super().__init__()
-        self._names = tuple(names)
+        self._names: tuple[str, ...] = ()
         self.loss_title, self.score_title = WrappedLabel(), WrappedLabel()
         self.loss, self.score = _plot(), _plot()
         self._raw = self.loss.plot()
         self._smooth = self.loss.plot()
-        self._scores = [self.score.plot() for _ in names]
+        self._scores: list[Any] = []
         self.score.setXLink(self.loss)
-        for plot in (self.loss, self.score):  # until there is something to show
-            plot.setYRange(0, 1, padding=PADDING)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(2)
@@ -57,6 +49,18 @@ class Curves(QWidget):  # type: ignore[misc]
         self.score.setToolTip(
             "Pearson's r of prediction and target on pixels that are not learned: 1 is perfect."
         )
+        self.begin(())
+
+    def begin(self, names: Sequence[str]) -> None:
+        """Show empty plots for outputs of these names."""
+        self._names = tuple(names)
+        for curve in self._scores:
+            self.score.removeItem(curve)
+        self._scores = [self.score.plot() for _ in names]
+        for curve in (self._raw, self._smooth):
+            curve.setData([], [])
+        for plot in (self.loss, self.score):  # until there is something to show
+            plot.setYRange(0, 1, padding=PADDING)
         self.follow_theme()
 
     def show_history(self, history: History) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +16,7 @@ from napari_virtual_stain.gui.widgets import WrappedLabel, heading
 if TYPE_CHECKING:
     from napari_virtual_stain.gui.train.curves import Curves
 
-DRAW_EVERY = 250
+DRAW_EVERY = 500
 """Milliseconds between two drawings: more often, nobody sees, and the training waits."""
 
 
@@ -29,6 +30,7 @@ class Live(QWidget):  # type: ignore[misc]
         super().__init__()
         self.history = History(())
         self.curves: Curves | None = None
+        self._spare: Curves | None = None
         self.title = heading("")
         self.summary = WrappedLabel()
         self._layout = QVBoxLayout(self)
@@ -40,20 +42,36 @@ class Live(QWidget):  # type: ignore[misc]
         self._soon.setSingleShot(True)
         self._soon.setInterval(DRAW_EVERY)
         self._soon.timeout.connect(self.draw)
+        self._idle = QTimer(self)
+        self._idle.setSingleShot(True)
+        self._idle.setInterval(DRAW_EVERY)
+        self._idle.timeout.connect(self._prepare)
+
+    def prepare(self) -> None:
+        """Make the plots when nothing else is to do: that would hold up a training that begins."""
+        if self.curves is None and self._spare is None:
+            self._idle.start()
 
     def begin(self, title: str, summary: str, names: Sequence[str]) -> None:
         """Show a training that begins."""
-        from napari_virtual_stain.gui.train.curves import Curves  # pyqtgraph takes its time
-
         self.title.setText(title)
         self.summary.setText(summary)
         self.history = History(names)
-        if self.curves is not None:
-            self.curves.setParent(None)
-            self.curves.deleteLater()
-        self.curves = Curves(names)
-        self._layout.addWidget(self.curves)
+        if self.curves is None:
+            self._prepare()
+            self.curves, self._spare = self._spare, None
+            self._layout.addWidget(self.curves)
+        assert self.curves is not None
+        self.curves.begin(names)
         self.draw()
+
+    def _prepare(self) -> None:
+        if self.curves is None and self._spare is None:
+            from napari_virtual_stain.gui.train.curves import Curves  # pyqtgraph takes its time
+
+            self._spare = Curves()
+            # napari imports it with the first shapes of a session, which mark what is held out.
+            importlib.import_module("pandas")
 
     def add(self, losses: Losses) -> None:
         """Take what a step has told, to be drawn soon."""
