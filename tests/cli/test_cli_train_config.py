@@ -24,6 +24,7 @@ def train(vstain, tmp_path):
 
 
 RECIPE = """
+preset: gvtnet-2d-small
 input: [phase]
 target: DNA
 steps: 2
@@ -76,8 +77,10 @@ def test_the_command_line_goes_before_the_file(train, tmp_path):
 
 def test_what_is_saved_is_what_was_chosen(train, tmp_path):
     more = ["--input", "phase", "--target", "DNA", "--steps", "1", "--batch", "2"]
-    tiny = ["--option", "filters=2", "--device", "cpu", "--augment", "noise=0.1"]
-    status, stderr = train("one", *more, *tiny, "--save-config", tmp_path / "saved.yaml")
+    tiny = ["--preset", "gvtnet-2d-small", "--option", "filters=2", "--device", "cpu"]
+    status, stderr = train(
+        "one", *more, *tiny, "--augment", "noise=0.1", "--save-config", tmp_path / "saved.yaml"
+    )
     assert status == 0, stderr
     text = (tmp_path / "saved.yaml").read_text()
     assert text.startswith("# vstain train PAIRS --output MODEL --config")

@@ -19,6 +19,9 @@ def slide(tmp_path):
     return io.write_image(image, tmp_path / "slide.ome.tif")
 
 
+SMALL = ["--preset", "gvtnet-2d-small", "--option", "filters=2"]
+
+
 def arguments(slide, model, *more):
     channels = ["--input", "phase", "--target", "DNA"]
     quick = ["--steps", "2", "--batch", "2", "--device", "cpu"]
@@ -60,7 +63,10 @@ def test_a_gan_may_be_trained_without_its_discriminator(vstain, slide, tmp_path)
     ("more", "sentence"),
     [
         (["--option", "drop=0"], "has no option 'drop'; it has ndim"),
-        (["--option", "filters=many"], "takes a whole number from 1 to 1024 for 'filters'"),
+        (
+            ["--preset", "fnet-2d", "--option", "filters=many"],
+            "takes a whole number from 1 to 1024 for 'filters'",
+        ),
         (["--learning-rate", "0"], "the learning rate is a number above 0"),
         (["--preset", "gvtnet-2"], "Did you mean 'gvtnet-2d'?"),
         (["--preset", "gvtnet-projection"], "turns a z-stack into one plane"),
@@ -148,15 +154,14 @@ def test_what_is_done_to_patches_and_minimized_is_chosen(vstain, slide, tmp_path
     model = tmp_path / "m.safetensors"
     patches = ["--augment", "rotation=10", "--augment", "noise=0.1", "--foreground", "0.5"]
     more = ["--loss", "value=mae", "--loss", "ssim=0.5", "--averaging", "0.9", "--patience", "3"]
-    status, _, stderr = vstain(*arguments(slide, model, *patches, *more, "--option", "filters=2"))
+    status, _, stderr = vstain(*arguments(slide, model, *patches, *more, *SMALL))
     assert (status, stderr.count("Traceback")) == (0, 0), stderr
     assert io.load_model(model).spec.network.options["filters"] == 2
 
 
 def test_a_model_to_start_from_and_parts_that_stay(vstain, slide, tmp_path):
     first, second = tmp_path / "first.safetensors", tmp_path / "second.safetensors"
-    tiny = ["--option", "filters=2"]
-    assert vstain(*arguments(slide, first, *tiny))[0] == 0
+    assert vstain(*arguments(slide, first, *SMALL))[0] == 0
     status, _, stderr = vstain(*arguments(slide, second, "--start", first, "--freeze", "first"))
     assert status == 0, stderr
     one, other = (io.load_model(path).network.state_dict() for path in (first, second))
@@ -167,7 +172,7 @@ def test_a_model_to_start_from_and_parts_that_stay(vstain, slide, tmp_path):
 
 def test_pairs_are_trained_on_at_another_voxel_size(vstain, slide, tmp_path):
     model = tmp_path / "m.safetensors"
-    tiny = ["--option", "filters=2", "--voxel-size", "YX=0.4"]
+    tiny = [*SMALL, "--voxel-size", "YX=0.4"]
     status, _, stderr = vstain(*arguments(slide, model, *tiny))
     assert status == 0, stderr
     assert io.load_model(model).spec.voxel_size == {"Y": 0.4, "X": 0.4}
@@ -180,7 +185,7 @@ def test_planes_of_a_stack_and_the_one_in_focus(vstain, tmp_path):
     stack = Image(planes, "ZYX", {"Z": 1.0, "Y": 0.5, "X": 0.5}, channels=["actin"])
     io.write_image(stack, tmp_path / "stacks" / "a.ome.tif")
     model = tmp_path / "m.safetensors"
-    quick = ["--steps", "2", "--batch", "2", "--device", "cpu", "--option", "filters=2"]
+    quick = ["--steps", "2", "--batch", "2", "--device", "cpu", *SMALL]
     run = ["train", tmp_path / "stacks", "--output", model, "--autofocus", *quick]
     status, _, stderr = vstain(*run)
     assert status == 0, stderr

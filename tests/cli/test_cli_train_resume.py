@@ -24,7 +24,8 @@ def train(vstain, slide, tmp_path):
     """Train a tiny model for four steps; returns (status, stderr)."""
 
     def run(*more, name="m"):
-        channels = ["--input", "phase", "--target", "DNA", "--option", "filters=2"]
+        small = ["--preset", "gvtnet-2d-small", "--option", "filters=2"]
+        channels = ["--input", "phase", "--target", "DNA", *small]
         quick = ["--steps", "4", "--batch", "2", "--device", "cpu", "--validate-every", "2"]
         status, _, stderr = vstain(
             "train", slide, "--output", tmp_path / name, *channels, *quick, *more

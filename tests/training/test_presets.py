@@ -163,7 +163,7 @@ def test_what_the_user_chose_is_in_the_place_of_the_preset_s():
     assert (recipe.options, recipe.adversarial) == ({"classes": 9}, True)
     assert recipe.normalization.equalize
     assert recipe.normalization.percentiles == preset("gt-unet").normalization.percentiles
-    small = chosen_recipe(TrainOptions(network_options={"depth": 3}))
+    small = chosen_recipe(TrainOptions("gvtnet-2d-small", network_options={"depth": 3}))
     assert small.options == {"filters": 16, "depth": 3}
 
 
