@@ -17,13 +17,11 @@ from __future__ import annotations
 import argparse
 import statistics
 import tempfile
-import threading
 import time
 from pathlib import Path
 
 import numpy as np
-
-GIB = 2**30
+from memory_growth import GIB, Peak, status
 
 
 def main() -> None:
@@ -131,7 +129,8 @@ def train_on(folder: Path, path: Path, asked: argparse.Namespace) -> None:
     train([(tiny, tiny.replace(data=tiny.numpy()[::-1]))], steps=1, **chosen)
     image = read_image(path)
     pair = image.channel("phase"), image.channel("DNA")
-    before = resident()
+    before = status("VmRSS")
+    Path("/proc/self/clear_refs").write_text("5")
     peak = Peak()
     start = time.perf_counter()
     with peak:
@@ -141,36 +140,6 @@ def train_on(folder: Path, path: Path, asked: argparse.Namespace) -> None:
         f"{size:.1f} GiB, {asked.steps} steps, {time.perf_counter() - start:.0f} s: "
         f"{(peak.bytes - before) / GIB:.2f} GiB above the imports"
     )
-
-
-class Peak:
-    """The largest resident size of this process while it is entered, in bytes."""
-
-    bytes = 0
-
-    def __enter__(self) -> Peak:
-        """Begin to look."""
-        self._end = threading.Event()
-        self._thread = threading.Thread(target=self._look, daemon=True)
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        """Look for the last time."""
-        self._end.set()
-        self._thread.join()
-
-    def _look(self) -> None:
-        while not self._end.wait(0.01):
-            self.bytes = max(self.bytes, resident())
-
-
-def resident() -> int:
-    """Return the resident size of this process, in bytes."""
-    for line in Path("/proc/self/status").read_text().splitlines():
-        if line.startswith("VmRSS:"):
-            return int(line.split()[1]) * 1024
-    raise RuntimeError("the resident size is not known on this system")
 
 
 if __name__ == "__main__":
