@@ -16,7 +16,6 @@ from napari_virtual_stain.image import Image
 from napari_virtual_stain.inference import predict
 from napari_virtual_stain.networks import Geometry, Head
 from napari_virtual_stain.training import TrainingPair, TrainOptions, train, train_events
-from napari_virtual_stain.training.augmentation import turn
 from napari_virtual_stain.training.examples import Example, read_examples
 from napari_virtual_stain.training.fields import channels_apart
 from napari_virtual_stain.training.lazy import whole
@@ -246,13 +245,6 @@ def test_patches_of_small_images_are_reflected_to_the_stride():
     plan = patch_plan(examples, (64, 64), Geometry((8, 8), (0, 0)))
     assert plan.target == plan.source == (8, 24)
     assert Patches(examples, plan, 0).draw(0, range(2)).values.shape == (2, 1, 8, 24)
-
-
-def test_the_eight_symmetries_of_the_square():
-    patch = np.arange(9.0).reshape(1, 3, 3)
-    assert len({turn(patch, way).tobytes() for way in range(8)}) == 8
-    flat = np.arange(6.0).reshape(1, 2, 3)
-    assert {turn(flat, way).shape for way in range(8)} == {(1, 2, 3)}
 
 
 def test_settled_statistics_are_those_of_the_batches():

@@ -9,6 +9,5 @@ Importing this room does not load torch; augmenting does.
 from napari_virtual_stain.training.augmentation.apply import augment
 from napari_virtual_stain.training.augmentation.margin import margin
 from napari_virtual_stain.training.augmentation.options import Augmentation
-from napari_virtual_stain.training.augmentation.turning import turn
 
-__all__ = ["Augmentation", "augment", "margin", "turn"]
+__all__ = ["Augmentation", "augment", "margin"]
