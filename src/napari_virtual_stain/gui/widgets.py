@@ -11,12 +11,14 @@ from qtpy.QtWidgets import (
     QFrame,
     QHBoxLayout,
     QLabel,
+    QProgressBar,
     QScrollArea,
     QSizePolicy,
     QVBoxLayout,
     QWidget,
 )
 
+from napari_virtual_stain.events import Progress
 from napari_virtual_stain.gui.sentences import Line
 from napari_virtual_stain.gui.theme import ToneMark
 
@@ -196,3 +198,13 @@ def heading(text: str) -> QLabel:
     font.setBold(True)
     label.setFont(font)
     return label
+
+
+def show_progress(label: QLabel, bar: QProgressBar, progress: Progress, more: str = "") -> None:
+    """Show how far work is, in words that `more` ends, and as a bar."""
+    stage = progress.stage[:1].upper() + progress.stage[1:]
+    count = f", {progress.done:,} of {progress.total:,}" if progress.total > 1 else "…"
+    label.setText(f"{stage}{count}{more}")
+    # Qt shows a bar without an end as one that moves to and fro.
+    bar.setRange(0, progress.total)
+    bar.setValue(progress.done)

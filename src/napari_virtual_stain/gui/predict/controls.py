@@ -16,7 +16,7 @@ from qtpy.QtWidgets import (
 from napari_virtual_stain.events import Progress
 from napari_virtual_stain.gui.predict.state import Panel
 from napari_virtual_stain.gui.theme import PrimaryButton
-from napari_virtual_stain.gui.widgets import Messages
+from napari_virtual_stain.gui.widgets import Messages, show_progress
 
 
 class Controls(QWidget):  # type: ignore[misc]
@@ -81,12 +81,7 @@ class Controls(QWidget):  # type: ignore[misc]
 
     def show_progress(self, progress: Progress) -> None:
         """Show how far the work is."""
-        stage = progress.stage[:1].upper() + progress.stage[1:]
-        count = f", {progress.done} of {progress.total}" if progress.total > 1 else "…"
-        self.stage.setText(stage + count)
-        # Qt shows a bar without an end as one that moves to and fro.
-        self.bar.setRange(0, progress.total)
-        self.bar.setValue(progress.done)
+        show_progress(self.stage, self.bar, progress)
 
     def _replace(self, ticked: bool) -> None:
         self.replace_ticked.emit(ticked)

@@ -17,7 +17,7 @@ from qtpy.QtWidgets import (
 from napari_virtual_stain.events import Progress
 from napari_virtual_stain.gui.theme import PrimaryButton
 from napari_virtual_stain.gui.train.state import Panel
-from napari_virtual_stain.gui.widgets import Messages, WrappedLabel, heading
+from napari_virtual_stain.gui.widgets import Messages, WrappedLabel, heading, show_progress
 
 
 class Controls(QWidget):  # type: ignore[misc]
@@ -142,12 +142,7 @@ class Controls(QWidget):  # type: ignore[misc]
 
     def show_progress(self, progress: Progress, left: str = "") -> None:
         """Show how far the work is, and how long it still takes."""
-        stage = progress.stage[:1].upper() + progress.stage[1:]
-        count = f", {progress.done:,} of {progress.total:,}" if progress.total > 1 else "…"
-        self.stage.setText(f"{stage}{count}{left}")
-        # Qt shows a bar without an end as one that moves to and fro.
-        self.bar.setRange(0, progress.total)
-        self.bar.setValue(progress.done)
+        show_progress(self.stage, self.bar, progress, left)
 
     def follow_theme(self, event: Any = None) -> None:
         """Take the colours of the current theme."""
