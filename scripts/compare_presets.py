@@ -100,7 +100,10 @@ def run(data: Path, one: dict) -> dict:
 
     changed = {**RUNS.get(one["preset"], {}), **one["options"]}
     patch = chosen_recipe(TrainOptions(one["preset"], **changed))
-    steps = max(10, round(one["megapixels"] * 1e6 / (patch.batch * np.prod(patch.patch))))
+    # A network with a window learns patches of that, whatever the recipe says.
+    window = patch.options.get("window")
+    pixels = np.prod(patch.patch) if window is None else window**2
+    steps = max(10, round(one["megapixels"] * 1e6 / (patch.batch * pixels)))
     pairs, options, unseen = _task(data, one["task"])
     chosen = TrainOptions(
         one["preset"],
