@@ -14,6 +14,7 @@ from __future__ import annotations
 import argparse
 import json
 import time
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -57,7 +58,7 @@ def strips(image):
     """Return the three parts of the well."""
     height = image.sizes["Y"]
     cuts = [round(height * part / 3) for part in range(4)]
-    return [image.crop({"Y": slice(*part)}) for part in zip(cuts, cuts[1:], strict=False)]
+    return [image.crop({"Y": slice(*part)}) for part in pairwise(cuts)]
 
 
 def only(image, stains):

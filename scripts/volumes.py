@@ -9,8 +9,8 @@ the prediction.
 
 *nucleus*: widefield to confocal of one nucleus (`neubias_widefield_confocal_3d`), which lie a few
 pixels off each other: the shift is measured and corrected first. The first three quarters of the
-columns are learned, of which the last sixteen choose the step; NRMSE (after the gain and offset that
-fit best) and SSIM are those of the last quarter, for the input and for its restoration.
+columns are learned, of which the last sixteen choose the step; NRMSE (after the best gain and
+offset) and SSIM are those of the last quarter, for the input and for its restoration.
 """
 
 from __future__ import annotations

@@ -7,7 +7,10 @@ first keep quiet.
 
 from __future__ import annotations
 
+import logging
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from napari_virtual_stain.errors import VirtualStainError
@@ -46,13 +49,14 @@ def fabric_for(options: TrainOptions, device: torch.device) -> Fabric:
         )
     processes = options.devices * options.nodes
     try:
-        fabric = Fabric(
-            accelerator=device.type,
-            devices=options.devices,
-            num_nodes=options.nodes,
-            strategy=options.strategy if processes > 1 else "auto",
-            precision=FABRIC_PRECISION[options.precision],
-        )
+        with _only_warnings():
+            fabric = Fabric(
+                accelerator=device.type,
+                devices=options.devices,
+                num_nodes=options.nodes,
+                strategy=options.strategy if processes > 1 else "auto",
+                precision=FABRIC_PRECISION[options.precision],
+            )
     except (ValueError, RuntimeError) as error:
         raise VirtualStainError(
             f"{options.devices} devices on {options.nodes} machines with the strategy "
@@ -61,3 +65,18 @@ def fabric_for(options: TrainOptions, device: torch.device) -> Fabric:
     if processes > 1:
         fabric.launch()
     return fabric
+
+
+@contextmanager
+def _only_warnings() -> Iterator[None]:
+    """Keep Lightning from telling what the user has just chosen."""
+    # Fabric speaks by PyTorch Lightning's logger where that has been imported.
+    loggers = [logging.getLogger(f"lightning.{name}") for name in ("fabric", "pytorch")]
+    levels = [logger.level for logger in loggers]
+    for logger in loggers:
+        logger.setLevel(logging.WARNING)
+    try:
+        yield
+    finally:
+        for logger, level in zip(loggers, levels, strict=True):
+            logger.setLevel(level)

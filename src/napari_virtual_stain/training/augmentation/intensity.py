@@ -23,7 +23,8 @@ def rescaled(
     channels : ndarray of int, shape (C,)
         To which input channel each of the network belongs.
     """
-    return inputs * beside(factors[:, channels], inputs) + beside(offsets[:, channels], inputs)
+    offset = beside(offsets[:, channels], inputs)
+    return torch.addcmul(offset, inputs, beside(factors[:, channels], inputs))
 
 
 def noisy(inputs: Tensor, widths: np.ndarray, seeds: Sequence[int]) -> Tensor:
@@ -42,6 +43,6 @@ def noisy(inputs: Tensor, widths: np.ndarray, seeds: Sequence[int]) -> Tensor:
         noise = torch.empty_like(values)
         for one, sample in zip(noise, samples, strict=True):
             one.normal_(generator=torch.Generator(values.device).manual_seed(seeds[sample]))
-        return values + noise * beside(widths[samples], values)
+        return torch.addcmul(values, noise, beside(widths[samples], values))
 
     return changed(inputs, widths > 0, add)

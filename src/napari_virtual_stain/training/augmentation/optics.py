@@ -49,9 +49,10 @@ def _filtered(values: Tensor, taps: np.ndarray, axis: int) -> Tensor:
     wide = values.index_select(axis, torch.as_tensor(positions, device=values.device))
     # Sums of shifted copies: a convolution may pick another algorithm, and so other roundings,
     # for a batch of another size, and rounds to TF32 on a GPU.
-    result = values.new_zeros(())
-    for shift, tap in enumerate(taps.T):
-        result = result + wide.narrow(axis, shift, size) * beside(tap, values)
+    result = wide.narrow(axis, radius, size) * beside(taps[:, radius], values)
+    for shift in range(radius):
+        both = wide.narrow(axis, shift, size) + wide.narrow(axis, 2 * radius - shift, size)
+        result.addcmul_(both, beside(taps[:, shift], values))
     return result
 
 
@@ -75,7 +76,7 @@ def lit(inputs: Tensor, peaks: np.ndarray, waves: np.ndarray, channels: np.ndarr
     def light(values: Tensor, samples: np.ndarray) -> Tensor:
         field = _fields(values, peaks[samples], waves[samples])
         field = field.index_select(1, torch.as_tensor(channels, device=values.device))
-        return values + field * (values + 1)
+        return torch.addcmul(values, field, values + 1)
 
     return changed(inputs, peaks.max(1) > 0, light)
 
