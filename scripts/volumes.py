@@ -64,7 +64,7 @@ def lamin(asked: argparse.Namespace) -> None:
                 train_crop={"Z": slice(0, 32), "X": slice(0, 160)},
                 validation_crop={"Z": slice(0, 32), "X": slice(160, 208)},
             )
-            r = pearson_r(observed, predict(model, source.crop(unseen)).numpy())
+            r = pearson_r(observed, predict(model, source.crop(unseen)).channel(0).numpy())
             tell(preset, seed, model, seconds, r=r)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import typer
+from scipy import ndimage
 
 from napari_virtual_stain import io
 from napari_virtual_stain.cli.assignments import assignments, changed, sizes
@@ -193,3 +194,55 @@ def test_planes_of_a_stack_and_the_one_in_focus(vstain, tmp_path):
     status, _, stderr = vstain(*run, "--leave-out", "9", "--overwrite")
     assert status == 1
     assert "no plane is more than 9 µm from the focused one (plane 3 of 7" in stderr
+
+
+@pytest.fixture
+def spoilt(tmp_path):
+    """Return a slide whose input lies off its target, of which a block was cut out."""
+    rng = np.random.default_rng(0)
+    values = ndimage.gaussian_filter(rng.normal(size=(128, 160)), 2)
+    values = np.maximum(values / values.std(), 0)
+    phase, stain = (rng.poisson(100 + 200 * one) for one in (np.roll(values, 6, 1), values))
+    stain[40:80, 30:90] = 0
+    image = Image(np.stack([phase, stain]).astype(np.uint16), "CYX", channels=("phase", "DNA"))
+    return io.write_image(image, tmp_path / "spoilt.ome.tif")
+
+
+def weights(model):
+    return np.concatenate([w.detach().numpy().ravel() for w in io.load_model(model).network.parameters()])
+
+
+def test_pairs_are_checked_and_corrected_where_it_is_asked(vstain, spoilt, tmp_path):
+    model = tmp_path / "tiny.safetensors"
+    status, _, stderr = vstain(*arguments(spoilt, model, *SMALL))
+    assert (status, "lies off" in stderr) == (0, False)
+    status, _, stderr = vstain(*arguments(spoilt, model, *SMALL, "--check", "--overwrite"))
+    assert status == 0
+    assert "the input lies off its target (for DNA, +6 px along X)" in stderr
+    assert "as if it had been cut out" in stderr
+    assert "(corrected)" not in stderr
+    uncorrected = weights(model)
+    status, _, stderr = vstain(*arguments(spoilt, model, *SMALL, "--correct", "--overwrite"))
+    assert status == 0
+    assert stderr.count("(corrected)") == 2
+    assert not np.array_equal(weights(model), uncorrected)
+
+
+def test_a_check_that_finds_nothing_says_so(vstain, tmp_path):
+    rng = np.random.default_rng(0)
+    values = ndimage.gaussian_filter(rng.normal(size=(96, 128)), 2) * 2000 + 1000
+    both = np.stack([values, values + rng.normal(0, 5, values.shape)]).clip(0).astype(np.uint16)
+    slide = io.write_image(Image(both, "CYX", channels=("phase", "DNA")), tmp_path / "a.ome.tif")
+    status, _, stderr = vstain(*arguments(slide, tmp_path / "m.safetensors", *SMALL, "--check"))
+    assert status == 0
+    assert "nothing was found that would spoil the training" in stderr
+
+
+def test_what_cannot_be_trained_with_is_refused_by_the_check(vstain, tmp_path):
+    empty = np.zeros((2, 40, 50), np.uint16)
+    slide = io.write_image(Image(empty, "CYX", channels=("phase", "DNA")), tmp_path / "a.ome.tif")
+    model = tmp_path / "m.safetensors"
+    status, _, stderr = vstain(*arguments(slide, model, *SMALL, "--check"))
+    assert status == 1
+    assert "constant" in stderr
+    assert not model.exists()

@@ -229,6 +229,25 @@ def test_a_shift_is_found_and_corrected(dock, viewer, models, qtbot):
     assert len(list(models.glob("*.safetensors"))) == 1
 
 
+def test_a_block_that_was_cut_out_is_left_out(dock, viewer, models, qtbot):
+    light, stain = cells(0, (128, 192))
+    noise = np.random.default_rng(0).normal(100, 2, stain.shape)
+    stain = stain + noise
+    stain[20:80, 20:90] = 0
+    viewer.add_image(light + noise, name="phase", axis_labels="yx")
+    viewer.add_image(stain, name="DAPI", axis_labels="yx")
+    qtbot.waitUntil(dock.controls.button.isEnabled)
+    small(dock)
+    train(qtbot, dock)
+    assert dock.run.stage is Stage.ASKING
+    assert "as if it had been cut out" in said(dock)[1]
+    assert dock.controls.correct.text() == "Leave these pixels out and train"
+    dock.controls.correct.click()
+    wait(qtbot, dock)
+    assert dock.run.stage is Stage.FINISHED, said(dock)
+    assert len(list(models.glob("*.safetensors"))) == 1
+
+
 def test_what_cannot_be_trained_is_refused_before(dock, viewer, qtbot):
     add(viewer)
     viewer.layers["DAPI"].data = np.full((64, 120), 7, np.uint16)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -18,6 +17,7 @@ from napari_virtual_stain.gui.train.verdict import Readiness, Verdict
 from napari_virtual_stain.gui.train.work import Trained
 from napari_virtual_stain.model import Provenance
 from napari_virtual_stain.training import BatchPreview
+from napari_virtual_stain.training.checks import Finding
 
 from .conftest import small_spec
 
@@ -25,8 +25,8 @@ READY = Verdict(Readiness.READY, "Learns a → b.", (Notice("Learned twice.", Tr
 EMPTY = Verdict(Readiness.EMPTY, "Open images.")
 
 
-def finding(pair=0, warning=True, text="the input lies off.", shift=None):
-    return SimpleNamespace(pair=pair, warning=warning, text=text, shift=shift)
+def finding(pair=0, warning=True, text="the input lies off.", **more):
+    return Finding(pair, warning, text, **more)
 
 
 def test_before_a_run():
@@ -64,30 +64,33 @@ def test_the_best_can_be_kept_once_there_is_one():
 
 
 @pytest.mark.parametrize(
-    ("findings", "can_correct", "can_ignore"),
+    ("findings", "correct", "can_ignore"),
     [
-        ([finding()], False, True),
-        ([finding(shift={"X": 9.0})], True, True),
-        ([finding(shift={"X": 9.0}), finding(pair=1)], True, True),
-        ([finding(warning=False)], False, False),
-        ([finding(warning=False), finding(shift={"X": 9.0})], False, False),
-        ([finding(warning=False, shift={"X": 9.0})], True, False),
+        ([finding()], None, True),
+        ([finding(shift={"X": 9.0})], "Correct the shift and train", True),
+        ([finding(shift={"X": 9.0}), finding(pair=1)], "Correct the shift and train", True),
+        ([finding(leave_out=True)], "Leave these pixels out and train", True),
+        (
+            [finding(leave_out=True), finding(pair=1, shift={"X": 9.0})],
+            "Correct the shift, leave these pixels out and train",
+            True,
+        ),
+        ([finding(warning=False)], None, False),
+        ([finding(warning=False), finding(shift={"X": 9.0})], None, False),
+        ([finding(warning=False, shift={"X": 9.0})], "Correct the shift and train", False),
     ],
 )
-def test_after_findings_it_is_asked(findings, can_correct, can_ignore):
+def test_after_findings_it_is_asked(findings, correct, can_ignore):
     run = state.asking(findings)
     shown = panel(READY, run, findings)
     assert shown.asks
     assert not shown.shows_form
-    assert (shown.can_correct, shown.can_ignore) == (can_correct, can_ignore)
+    assert (shown.can_correct, shown.can_ignore) == (correct is not None, can_ignore)
+    if correct is not None:
+        assert shown.correct == correct
     tones = [Tone.WARNING if one.warning else Tone.ERROR for one in findings]
     assert [line.tone for line in shown.after] == tones
     assert shown.after[0].text == "The input lies off."
-
-
-def test_shifts_by_pair():
-    found = [finding(), finding(pair=2, shift={"Y": -3.0})]
-    assert state.shifts_of(found) == {2: {"Y": -3.0}}
 
 
 def trained(scores=None, steps=400):

@@ -10,7 +10,12 @@ from napari_virtual_stain.errors import VirtualStainError
 from napari_virtual_stain.events import Progress, run
 from napari_virtual_stain.image import Image
 from napari_virtual_stain.training import TrainOptions
-from napari_virtual_stain.training.checks import check_pairs_events, corrected, counted
+from napari_virtual_stain.training.checks import (
+    check_pairs_events,
+    corrected,
+    corrected_as_found,
+    counted,
+)
 from napari_virtual_stain.training.defects import blanked
 from napari_virtual_stain.training.pairs import TrainingPair
 
@@ -106,6 +111,23 @@ def test_a_blanked_block_is_named():
     assert found.warning
     assert found.text.startswith("a block of the target field stained (DNA), 11.7 % of the image,")
     assert findings(counted(pair(stained(values), target))) == []
+
+
+def test_what_was_found_is_corrected_and_all_else_is_left_alone():
+    values, by = blobs(), (5, -6)
+    spoilt = stained(values, 2)
+    spoilt[40:80, 30:90] = 0
+    good = pair(stained(values), stained(values, 3))
+    given = [good, pair(stained(np.roll(values, by, (0, 1))), spoilt), good]
+    found = findings(*given)
+    assert [one.pair for one in found] == [1, 1]
+    assert all(one.can_be_corrected for one in found)
+    first, mended, last = corrected_as_found(given, found)
+    assert (first, last) == (good, good)
+    assert findings(mended) == []
+    assert mended.target.shape[1:] == (SIZE[0] - 5, SIZE[1] - 6)
+    assert not mended.counts.numpy()[:, 45:75, 40:80].any()
+    assert corrected_as_found(given, ()) == tuple(given)
 
 
 def test_what_does_not_count_is_not_held_against_a_target():

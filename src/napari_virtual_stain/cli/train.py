@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import shlex
 import sys
-from typing import Any
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
 import typer
 
@@ -23,11 +24,15 @@ from napari_virtual_stain.cli.train_config import save_options
 from napari_virtual_stain.cli.train_pairs import PairSource
 from napari_virtual_stain.cli.train_session import (
     check_unfinished,
+    checked,
     kept_when_interrupted,
     logged,
     output_names,
 )
 from napari_virtual_stain.events import run as run_work
+
+if TYPE_CHECKING:
+    from napari_virtual_stain.training.options import Pair
 
 
 def command(
@@ -44,6 +49,8 @@ def command(
     autofocus: arg.Autofocus = False,
     leave_out: arg.LeaveOut = 2.0,
     focused_plane: arg.FocusedPlane = None,
+    check: arg.Check = False,
+    correct: arg.Correct = False,
     steps: arg.Steps = None,
     batch: arg.Batch = None,
     learning_rate: arg.LearningRate = None,
@@ -139,7 +146,10 @@ def command(
         command=shlex.join(["vstain", *sys.argv[1:]]),
         **chosen,
     )
-    work = train_events(found, options, keeper=run)
+    learned: Sequence[Pair] = found
+    if check or correct:
+        learned, options = checked(found, options, correct=correct, speak=first)
+    work = train_events(learned, options, keeper=run)
     if not first:
         # The first process says and saves what there is to say and save.
         run_work(work, lambda event: None)

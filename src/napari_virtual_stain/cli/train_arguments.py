@@ -63,6 +63,24 @@ FocusedPlane = Annotated[
     int | None,
     _option(DATA, "With --autofocus: the plane in focus, from 0; by default the sharpest.", min=0),
 ]
+Check = Annotated[
+    bool,
+    _option(
+        DATA,
+        "Look at the pairs first, and say which lie off each other, or have saturated, empty or "
+        "blanked targets.",
+        "--check",
+    ),
+]
+Correct = Annotated[
+    bool,
+    _option(
+        DATA,
+        "As --check, and move inputs onto their targets by whole pixels, and leave out target "
+        "pixels that show nothing of the specimen.",
+        "--correct",
+    ),
+]
 
 PresetName = Annotated[str, _option(RECIPE, "Recipe.")]
 Steps = Annotated[int | None, _option(RECIPE, "Steps; by default the preset's.", min=1)]

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
-from napari_virtual_stain.cli.output import say
+from napari_virtual_stain.cli.output import drive, say
 from napari_virtual_stain.errors import VirtualStainError
 from napari_virtual_stain.events import Event, Result, Work
+from napari_virtual_stain.events import run as run_work
 
 if TYPE_CHECKING:
     from napari_virtual_stain.image import Image
     from napari_virtual_stain.io import RunFile
+    from napari_virtual_stain.training import TrainingPair, TrainOptions
+    from napari_virtual_stain.training.options import Pair
 
 
 class Log(Protocol):
@@ -41,6 +45,49 @@ def check_unfinished(run: RunFile, output: Path, *, resume: bool, overwrite: boo
         )
     if resume and not run.exists:
         say(f"there is no unfinished training of {output.name}; it begins anew.")
+
+
+def checked(
+    pairs: Sequence[Pair], options: TrainOptions, *, correct: bool, speak: bool
+) -> tuple[tuple[TrainingPair, ...], TrainOptions]:
+    """Look for what would spoil a training, say it, and correct what can be.
+
+    Parameters
+    ----------
+    pairs : sequence of (Image, Image) or TrainingPair
+    options : TrainOptions
+        Its validation pairs are looked at too.
+    correct : bool
+        Whether to correct.
+    speak : bool
+        Whether to say what was found.
+
+    Returns
+    -------
+    pairs : tuple of TrainingPair
+    options : TrainOptions
+        With its validation pairs.
+
+    Raises
+    ------
+    VirtualStainError
+        If a pair cannot be trained with.
+    """
+    from napari_virtual_stain.training.checks import check_pairs_events, corrected_as_found
+
+    every = (*pairs, *options.validation)
+    work = check_pairs_events(every, options)
+    findings = drive(work, "Checking") if speak else run_work(work, lambda _: None)
+    for finding in findings:
+        if not finding.warning:
+            raise VirtualStainError(finding.text)
+        if speak:
+            done = " (corrected)" if correct and finding.can_be_corrected else ""
+            say(f"note: {finding.text}{done}")
+    if speak and not findings:
+        say("nothing was found that would spoil the training.")
+    mended = corrected_as_found(every, findings if correct else ())
+    return mended[: len(pairs)], replace(options, validation=mended[len(pairs) :])
 
 
 @contextmanager

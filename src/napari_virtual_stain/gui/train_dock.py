@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -33,12 +33,13 @@ from napari_virtual_stain.gui.train.state import Run, Stage
 from napari_virtual_stain.gui.train.unfinished import Unfinished, new_run_file, unfinished_runs
 from napari_virtual_stain.gui.train.unfinished_offer import UnfinishedOffer
 from napari_virtual_stain.gui.train.verdict import Readiness, Verdict, judge
-from napari_virtual_stain.gui.train.work import Prepared, Shifts, Trained
+from napari_virtual_stain.gui.train.work import Prepared, Trained
 from napari_virtual_stain.gui.widgets import FittingScrollArea
 
 if TYPE_CHECKING:
     import napari.viewer
 
+    from napari_virtual_stain.training.checks import Finding
     from napari_virtual_stain.training.control import Control
 
 TITLE = "Train a model"
@@ -261,7 +262,7 @@ class TrainDock(QWidget):  # type: ignore[misc]
         self._running.append(job)
         job.start()
 
-    def _train(self, shifts: Shifts) -> None:
+    def _train(self, correct: Sequence[Finding]) -> None:
         """Train on pairs that have been checked."""
         from napari_virtual_stain.training.control import Control
 
@@ -273,23 +274,23 @@ class TrainDock(QWidget):  # type: ignore[misc]
             if self._going_on is not None
             else new_run_file(folder, file_stem(request.options.name))
         )
-        self._previews = Previews(self._viewer, request.scored, work.offsets(request, shifts))
+        self._previews = Previews(self._viewer, request.scored, work.offsets(request, correct))
         self._clock = Clock()
         self.live.begin(request.options.name, self._verdict.text, request.targets)
         self._begin(Run(Stage.TRAINING))
         self._start(
-            partial(work.train, self._prepared, shifts, self._control, self._run_file, folder),
+            partial(work.train, self._prepared, correct, self._control, self._run_file, folder),
             f"{TITLE}: {request.options.name}",
             self._on_trained,
         )
 
     def _correct_and_train(self) -> None:
         if self._prepared is not None:
-            self._train(state.shifts_of(self._prepared.findings))
+            self._train(self._prepared.findings)
 
     def _train_all_the_same(self) -> None:
         if self._prepared is not None:
-            self._train({})
+            self._train(())
 
     def _back(self) -> None:
         self._prepared, self._run = None, Run()
@@ -395,7 +396,7 @@ class TrainDock(QWidget):  # type: ignore[misc]
             self._run = state.asking(prepared.findings)
             self._show()
         else:
-            self._train({})
+            self._train(())
 
     def _on_trained(self, trained: Trained) -> None:
         self.live.draw()

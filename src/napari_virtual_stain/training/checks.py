@@ -26,10 +26,10 @@ from napari_virtual_stain.training.defects import (
 )
 from napari_virtual_stain.training.fields import Field, Target, channel_name, channels_apart
 from napari_virtual_stain.training.options import Pair, TrainOptions
-from napari_virtual_stain.training.pairs import as_pairs
+from napari_virtual_stain.training.pairs import TrainingPair, as_pairs
 from napari_virtual_stain.training.registration import Shift, measured_shift
 
-__all__ = ["Finding", "check_pairs_events", "corrected", "counted"]
+__all__ = ["Finding", "check_pairs_events", "corrected", "corrected_as_found", "counted"]
 
 EMPTY = 0.999
 """Share of the pixels with one value from which a target is empty."""
@@ -64,12 +64,48 @@ class Finding:
     shift : mapping of str to float, optional
         px by axis by which the input lies off its targets: what is at position p of the target
         is found at p + shift of the input. :func:`corrected` takes it.
+    leave_out : bool
+        Whether it is about pixels that show nothing of the specimen, which :func:`counted` leaves
+        out.
     """
 
     pair: int
     warning: bool
     text: str
     shift: Mapping[str, float] | None = None
+    leave_out: bool = False
+
+    @property
+    def can_be_corrected(self) -> bool:
+        """Whether :func:`corrected_as_found` does away with it."""
+        return self.leave_out or self.shift is not None
+
+
+def corrected_as_found(
+    pairs: Sequence[Pair], findings: Sequence[Finding]
+) -> tuple[TrainingPair, ...]:
+    """Return pairs of which is corrected what was found and can be.
+
+    Parameters
+    ----------
+    pairs : sequence of (Image, Image) or TrainingPair
+    findings : sequence of Finding
+        Of these pairs.
+
+    Returns
+    -------
+    tuple of TrainingPair
+        Moved onto each other by whole pixels, and without pixels that show nothing of the
+        specimen.
+    """
+    shifts = {finding.pair: finding.shift for finding in findings if finding.shift is not None}
+    defective = {finding.pair for finding in findings if finding.leave_out}
+    result = []
+    for position, pair in enumerate(as_pairs(pairs)):
+        # What is blanked is told from the rest of its plane, so before anything is cropped.
+        pair = counted(pair) if position in defective else pair
+        result.append(corrected(pair, shifts[position]) if position in shifts else pair)
+    return tuple(result)
 
 
 def check_pairs_events(pairs: Sequence[Pair], options: TrainOptions) -> Work[list[Finding]]:
@@ -132,25 +168,28 @@ def _of_target(position: int, target: Target) -> list[Finding]:
         return [Finding(position, False, str(error))]
     if target.is_mask:
         return []
-    texts = []
+    findings = []
     if (common := common_share(found)) >= EMPTY:
-        texts.append(
+        text = (
             f"{called} is as good as empty: {_percent(common)} of its pixels have one and the same "
             "grey value. Check that it was stained and exposed, or leave it out."
         )
+        findings.append(Finding(position, True, text))
     elif (top := plateau(found)) is not None:
-        texts.append(
+        text = (
             f"{called} is saturated: {_percent(plateau_share(found))} of its pixels have its "
             f"highest grey value, {top:g}. Leave these out, or take the image with a shorter "
             "exposure."
         )
+        findings.append(Finding(position, True, text, leave_out=True))
     if target.counts is None and (share := _blanked_share(target.image)) >= BLANKED:
-        texts.append(
+        text = (
             f"a block of {called}, {_percent(share)} of the image, has one and the same grey "
             "value, as if it had been cut out. Leave it out: a network would learn that nothing is "
             "there."
         )
-    return [Finding(position, True, text) for text in texts]
+        findings.append(Finding(position, True, text, leave_out=True))
+    return findings
 
 
 def _blanked_share(image: Image) -> float:

@@ -48,9 +48,10 @@ class Controls(QWidget):  # type: ignore[misc]
         self.cancel = _button("Cancel", "Stop, and keep no model.")
         self.found = heading("Before training")
         self.after = Messages()
-        self.correct = PrimaryButton("Correct the shift and train")
+        self.correct = PrimaryButton("Correct and train")
         self.correct.setToolTip(
-            "The images of these pairs are cut to what they share, moved by whole pixels.\n"
+            "Shifted images are cut to what they share, moved by whole pixels.\n"
+            "Pixels that show nothing of the specimen are not learned.\n"
             "The layers stay as they are."
         )
         self.ignore = _button("Train all the same", "Train on the pairs as they are.")
@@ -130,6 +131,7 @@ class Controls(QWidget):  # type: ignore[misc]
         self.pause.setEnabled(panel.can_pause)
         self.cancel.setText(panel.cancel)
         self.cancel.setEnabled(panel.can_cancel)
+        self.correct.setText(panel.correct)
         self.correct.setVisible(panel.asks and panel.can_correct)
         self._asking.setVisible(panel.asks)
         self.found.setVisible(panel.asks)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from enum import Enum, auto
 from typing import TYPE_CHECKING
@@ -79,10 +79,10 @@ class Panel:
     shows_form, shows_live, shows_progress, asks : bool
         Whether there are the form, the curves, a progress bar, and the question after findings.
     can_train, can_correct, can_ignore : bool
-        Whether Train can be pressed; whether shifts can be corrected; whether it can be trained
-        in spite of what was found.
+        Whether Train can be pressed; whether something that was found can be corrected; whether it
+        can be trained in spite of what was found.
     can_pause, can_stop, can_cancel : bool
-    pause, stop, cancel : str
+    pause, stop, cancel, correct : str
         Texts of the buttons.
     before, after : tuple of Line
         Above the buttons and below them.
@@ -101,6 +101,7 @@ class Panel:
     pause: str
     stop: str
     cancel: str
+    correct: str
     before: tuple[Line, ...]
     after: tuple[Line, ...]
 
@@ -136,8 +137,8 @@ def panel(
         asks=asks,
         can_train=verdict.readiness is Readiness.READY and quiet,
         can_correct=asks
-        and bool(shifts_of(findings))
-        and all(f.warning or f.shift for f in findings),
+        and any(finding.can_be_corrected for finding in findings)
+        and all(finding.warning or finding.can_be_corrected for finding in findings),
         can_ignore=asks and all(finding.warning for finding in findings),
         can_pause=stage in (Stage.TRAINING, Stage.PAUSED),
         can_stop=stage in (Stage.TRAINING, Stage.PAUSED) and learned,
@@ -145,9 +146,19 @@ def panel(
         pause="Resume" if stage is Stage.PAUSED else "Pause",
         stop="Stopping…" if stage is Stage.STOPPING else "Stop and keep the best",
         cancel="Cancelling…" if stage is Stage.CANCELLING else "Cancel",
+        correct=_correct(findings),
         before=(Line(TONES[verdict.readiness], verdict.text), *said) if quiet else (),
         after=run.lines if not quiet else tuple(one for one in run.lines if one not in said),
     )
+
+
+def _correct(findings: Sequence[Finding]) -> str:
+    parts = []
+    if any(finding.shift for finding in findings):
+        parts.append("correct the shift")
+    if any(finding.leave_out for finding in findings):
+        parts.append("leave these pixels out")
+    return joined([*parts, "train"]).capitalize()
 
 
 def asking(findings: Sequence[Finding]) -> Run:
@@ -157,11 +168,6 @@ def asking(findings: Sequence[Finding]) -> Run:
         for finding in findings
     )
     return Run(Stage.ASKING, lines)
-
-
-def shifts_of(findings: Sequence[Finding]) -> dict[int, Mapping[str, float]]:
-    """Return the shifts that can be corrected, by pair."""
-    return {finding.pair: finding.shift for finding in findings if finding.shift}
 
 
 def finished(trained: Trained, notes: Sequence[Line] = ()) -> Run:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -22,9 +22,6 @@ if TYPE_CHECKING:
     from napari_virtual_stain.training.preview import BatchPreview
 
 SAVING = "Saving the model"
-
-Shifts = Mapping[int, Mapping[str, float]]
-"""By pair, how far its input lies off its target: px by axis."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -78,7 +75,7 @@ def prepare(request: Request) -> Work[Prepared]:
 
 def train(
     prepared: Prepared,
-    shifts: Shifts,
+    correct: Sequence[Finding],
     control: Control,
     run_file: Path,
     folder: Path,
@@ -88,8 +85,8 @@ def train(
     Parameters
     ----------
     prepared : Prepared
-    shifts : mapping
-        Those that are to be corrected.
+    correct : sequence of Finding
+        What is to be corrected.
     control : Control
     run_file : Path
         Where the training is kept while it runs. It goes when the model is safe.
@@ -100,9 +97,10 @@ def train(
     # torch is loaded here, in the thread.
     from napari_virtual_stain.io import RunFile, store_model
     from napari_virtual_stain.training import train_events
+    from napari_virtual_stain.training.checks import corrected_as_found
 
     begin = time.perf_counter()
-    pairs, options = _given(prepared.request, corrected_pairs(prepared.pairs, shifts))
+    pairs, options = _given(prepared.request, corrected_as_found(prepared.pairs, correct))
     run_file.parent.mkdir(parents=True, exist_ok=True)
     keeper = RunFile(run_file)
     model = yield from train_events(pairs, options, control=control, keeper=keeper)
@@ -153,20 +151,11 @@ def recover(run_file: Path, folder: Path) -> Callable[[], Work[Trained]]:
     return work
 
 
-def corrected_pairs(pairs: Sequence[TrainingPair], shifts: Shifts) -> tuple[TrainingPair, ...]:
-    """Return pairs of which some are moved onto each other."""
-    from napari_virtual_stain.training.checks import corrected
-
-    return tuple(
-        corrected(pair, shifts[position]) if position in shifts else pair
-        for position, pair in enumerate(pairs)
-    )
-
-
-def offsets(request: Request, shifts: Shifts) -> dict[int, dict[str, int]]:
+def offsets(request: Request, correct: Sequence[Finding]) -> dict[int, dict[str, int]]:
     """Return where the scored pairs begin in their layers (px), of those that are corrected."""
     from napari_virtual_stain.training.correcting import shared
 
+    shifts = {finding.pair: finding.shift for finding in correct if finding.shift is not None}
     begin = len(request.pairs) if request.validation else 0
     return {
         position: {
