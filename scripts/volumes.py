@@ -8,9 +8,9 @@ which columns 160-207 choose the step; r is that of planes 34-47, beside that of
 the prediction.
 
 *nucleus*: widefield to confocal of one nucleus (`neubias_widefield_confocal_3d`), which lie a few
-pixels off each other: the shift is measured and corrected first. The nucleus is cut in two: columns
-0-51 are learned, 52-63 choose the step; NRMSE (after the best gain and offset) and SSIM are those of
-the columns from 64 on, a third of the nucleus, for the input and for its restoration.
+pixels off each other: the shift is measured and corrected first. The nucleus is cut in two:
+columns 0-51 are learned, 52-63 choose the step; NRMSE (after the best gain and offset) and SSIM are
+those of the columns from 64 on, a third of the nucleus, for the input and for its restoration.
 """
 
 from __future__ import annotations
