@@ -4,8 +4,9 @@
     python benchmarks/training_speed.py memory [--gib 8] [--steps 100] [--folder WORK_FOLDER]
 
 *feeding*: steps of a training as it is, from images in memory, beside the bare training step
-(forward, loss, backward, optimizer) on one batch that is there already; in turn, so that whatever
-else the machine does meets both alike. The share is that of the medians.
+(forward, loss, backward, optimizer) on one batch that is there already. Blocks of steps of either
+kind take turns, so that whatever else the machine does meets both alike, and what is read ahead is
+waited for between them. The share is that of the medians of the blocks.
 
 *memory*: an OME-Zarr of so many GiB (uint16, two channels, chunks of 1 × 1 × 512 × 512) is written
 and trained on; the peak counts above what the imported libraries and a tiny training take. Linux
@@ -18,10 +19,14 @@ import argparse
 import statistics
 import tempfile
 import time
+from concurrent.futures import wait
 from pathlib import Path
 
 import numpy as np
 from memory_growth import GIB, Peak, status
+
+BLOCK = 5
+"""Steps in a row."""
 
 
 def main() -> None:
@@ -30,7 +35,7 @@ def main() -> None:
     parser.add_argument("what", choices=["feeding", "memory"])
     parser.add_argument("--presets", nargs="+", default=["fnet-2d", "gvtnet-2d"])
     parser.add_argument("--batch", type=int, default=4)
-    parser.add_argument("--steps", type=int, default=40)
+    parser.add_argument("--steps", type=int, default=60, help="of either kind")
     parser.add_argument("--device", default="auto")
     parser.add_argument("--gib", type=float, default=8)
     parser.add_argument("--folder", type=Path, help="for the Zarr; by default a temporary one")
@@ -76,22 +81,28 @@ def feeding(preset: str, asked: argparse.Namespace) -> tuple[float, float]:
     )
     fitting = Fitting(task, device)
     steps, bare = [], []
-    with fitting.feed:
-        fed = fitting.feed(1)
-        for _ in range(asked.steps):
-            fitting.step += 1
-            steps.append(timed(fitting._learn, torch, device))
+
+    def learn() -> None:
+        fitting.step += 1
+        fitting._learn()
+
+    with fitting.feed as feed:
+        fed = feed(1)
+        for _ in range(max(4, asked.steps // BLOCK)):
+            steps.append(timed(learn, torch, device))
+            wait(feed._ahead.values())
             bare.append(timed(lambda: fitting.update(fed), torch, device))
-    return statistics.median(steps[3:]), statistics.median(bare[3:])
+    return statistics.median(steps[1:]), statistics.median(bare[1:])
 
 
 def timed(work, torch, device) -> float:
-    """Return how many seconds something takes, with what it leaves to the device."""
+    """Return how many seconds something takes, of a block, with what it leaves to the device."""
     start = time.perf_counter()
-    work()
+    for _ in range(BLOCK):
+        work()
     if device.type == "cuda":
         torch.cuda.synchronize()
-    return time.perf_counter() - start
+    return (time.perf_counter() - start) / BLOCK
 
 
 def memory(asked: argparse.Namespace) -> None:

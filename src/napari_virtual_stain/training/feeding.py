@@ -1,8 +1,4 @@
-"""Batches on the device: read ahead in a thread, augmented where the network runs.
-
-A processor augments in that thread too, while the network computes; an accelerator does it itself,
-in turn with the network.
-"""
+"""Batches on the device: read ahead in a thread, augmented where the network runs."""
 
 from __future__ import annotations
 
@@ -67,7 +63,7 @@ class Feed:
         self.patches, self.how, self.planes, self.device = patches, how, tuple(planes), device
         self.numbers = range(rank * count, (rank + 1) * count)
         self._readers = ThreadPoolExecutor(1, thread_name_prefix="patches")
-        self._ahead: dict[int, Future[Batch | Fed]] = {}
+        self._ahead: dict[int, Future[Batch]] = {}
 
     def __enter__(self) -> Feed:
         """Begin."""
@@ -87,16 +83,16 @@ class Feed:
             Up to which the next ones are read ahead; None for not at all.
         """
         reading = self._ahead.pop(step, None)
-        ready = reading.result() if reading else self._read(step)
+        batch = reading.result() if reading else self.patches.draw(step, self.numbers)
+        fed = self._augmented(batch)
+        # After augmenting, which is made of small operations and would wait for the reader's.
         if last is not None:
             for later in range(step + 1, min(step + AHEAD, last) + 1):
                 if later not in self._ahead:
-                    self._ahead[later] = self._readers.submit(self._read, later)
-        return ready if isinstance(ready, Fed) else self._augmented(ready)
-
-    def _read(self, step: int) -> Batch | Fed:
-        batch = self.patches.draw(step, self.numbers)
-        return self._augmented(batch) if self.device.type == "cpu" else batch
+                    self._ahead[later] = self._readers.submit(
+                        self.patches.draw, later, self.numbers
+                    )
+        return fed
 
     def _augmented(self, batch: Batch) -> Fed:
         values, targets = (

@@ -72,7 +72,7 @@ def augment(
     results = []
     for first in range(0, len(inputs), at_once):
         part = slice(first, first + at_once)
-        draws = Draws(seeds[part])
+        draws = Draws(seeds[part], len(planes))
         moved, learned, counting = _moved(
             inputs[part],
             targets[part],
@@ -134,7 +134,7 @@ def _turns(draws: Draws, source: Sequence[int], target: Sequence[int]) -> list[T
 
     square = source[0] == source[1] and target[0] == target[1]
     choices = turns_for(None if square else (1, 2))
-    return [choices[rng.integers(len(choices))] for rng in draws.streams("turn")]
+    return [choices[number] for number in draws.choices("turn", len(choices))]
 
 
 def _disturbed(inputs: Tensor, how: Augmentation, draws: Draws, planes: Sequence[int]) -> Tensor:

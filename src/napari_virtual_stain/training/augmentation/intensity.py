@@ -40,7 +40,8 @@ def noisy(inputs: Tensor, widths: np.ndarray, seeds: Sequence[int]) -> Tensor:
     """
 
     def add(values: Tensor, samples: np.ndarray) -> Tensor:
-        noise = torch.empty_like(values)
+        # In one layout, as what is drawn follows the order in memory.
+        noise = torch.empty_like(values, memory_format=torch.contiguous_format)
         for one, sample in zip(noise, samples, strict=True):
             one.normal_(generator=torch.Generator(values.device).manual_seed(seeds[sample]))
         return torch.addcmul(values, noise, beside(widths[samples], values))
