@@ -209,7 +209,9 @@ def spoilt(tmp_path):
 
 
 def weights(model):
-    return np.concatenate([w.detach().numpy().ravel() for w in io.load_model(model).network.parameters()])
+    return np.concatenate(
+        [w.detach().numpy().ravel() for w in io.load_model(model).network.parameters()]
+    )
 
 
 def test_pairs_are_checked_and_corrected_where_it_is_asked(vstain, spoilt, tmp_path):

@@ -1,3 +1,4 @@
+import dataclasses
 import math
 
 import numpy as np
@@ -6,14 +7,19 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 from scipy.stats import pearsonr
+from skimage.metrics import mean_squared_error, normalized_root_mse, peak_signal_noise_ratio
 
+from napari_virtual_stain.errors import VirtualStainError
 from napari_virtual_stain.evaluation.metrics import (
     METRICS,
+    SCORES,
     mean_absolute_error,
+    noise_ceiling,
+    peak_signal_to_noise_ratio,
     pearson_r,
     root_mean_squared_error,
 )
-from napari_virtual_stain.evaluation.moments import blocks, moments
+from napari_virtual_stain.evaluation.moments import MomentsCounter, blocks, moments, pooled
 from napari_virtual_stain.events import Stopped, stop_when
 
 images = arrays.arrays(
@@ -78,7 +84,115 @@ def test_every_metric_of_equal_images_and_by_its_name():
         "pearson_r": pytest.approx(1),
         "mean_absolute_error": 0,
         "root_mean_squared_error": 0,
+        "r_squared": 1,
+        "normalized_root_mean_squared_error": 0,
+        "relative_squared_error": 0,
+        "relative_absolute_error": 0,
+        "peak_signal_to_noise_ratio": math.inf,
     }
+
+
+def references(observed, predicted):
+    """Return what each metric should be, by other libraries or its formula."""
+    o, p = observed.astype(float).ravel(), predicted.astype(float).ravel()
+    return {
+        "pearson_r": pearsonr(o, p).statistic,
+        "mean_absolute_error": np.abs(p - o).mean(),
+        "root_mean_squared_error": math.sqrt(mean_squared_error(o, p)),
+        "r_squared": 1 - ((p - o) ** 2).sum() / ((o - o.mean()) ** 2).sum(),
+        "normalized_root_mean_squared_error": normalized_root_mse(o, p),
+        "relative_squared_error": ((p - o) ** 2).sum() / (o**2).sum(),
+        "relative_absolute_error": np.abs(p - o).sum() / np.abs(o).sum(),
+        "peak_signal_to_noise_ratio": peak_signal_noise_ratio(o, p, data_range=np.ptp(o)),
+    }
+
+
+def pair_of(dtype, shape=(3, 150, 700)):
+    rng = np.random.default_rng(3)
+    observed = rng.gamma(2, 20, shape).clip(0, 255).astype(dtype)
+    return observed, (0.7 * observed.astype(float) + rng.normal(9, 12, shape)).astype(np.float32)
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.float32, np.float64])
+def test_every_metric_is_that_of_other_libraries(dtype):
+    observed, predicted = pair_of(dtype)
+    found = {name: metric(observed, predicted) for name, metric in METRICS.items()}
+    assert found == pytest.approx(references(observed, predicted), rel=1e-10)
+    once = moments(observed, predicted)
+    assert {name: score(once) for name, score in SCORES.items()} == found
+
+
+def test_every_metric_under_a_mask_and_where_nothing_was_measured():
+    observed, predicted = pair_of(np.float32)
+    rng = np.random.default_rng(0)
+    mask = rng.random(observed.shape) < 0.3
+    expected = references(observed[mask], predicted[mask])
+    for form in (mask, mask.astype(np.uint8) * 7):
+        found = {name: metric(observed, predicted, form) for name, metric in METRICS.items()}
+        assert found == pytest.approx(expected, rel=1e-10)
+    unmeasured = np.where(mask, observed, rng.choice([np.nan, np.inf, -np.inf], mask.shape))
+    found = {name: metric(unmeasured, predicted) for name, metric in METRICS.items()}
+    assert found == pytest.approx(expected, rel=1e-10)
+    assert all(np.isnan(metric(observed, predicted, mask & False)) for metric in METRICS.values())
+
+
+def test_a_predicted_pixel_that_is_no_number_makes_every_score_nan_where_it_counts():
+    observed, predicted = pair_of(np.uint16, (20, 30))
+    predicted[4, 5] = np.nan
+    assert all(np.isnan(metric(observed, predicted)) for metric in METRICS.values())
+    mask = np.isfinite(predicted)
+    assert not any(np.isnan(metric(observed, predicted, mask)) for metric in METRICS.values())
+
+
+@pytest.mark.parametrize("observed", [0, 7.5])
+def test_a_constant_observed_image_has_the_scores_that_are_defined(observed):
+    image, predicted = np.full((20, 30), observed), np.full((20, 30), 2.0)
+    found = {name: metric(image, predicted) for name, metric in METRICS.items()}
+    undefined = {name for name, value in found.items() if np.isnan(value)}
+    relative = {name for name in found if name.startswith(("relative", "normalized"))}
+    always = {"pearson_r", "r_squared", "peak_signal_to_noise_ratio"}
+    assert undefined == always | (set() if observed else relative)
+    assert found["mean_absolute_error"] == abs(observed - 2)
+
+
+def test_parts_add_up_to_the_whole_in_any_order():
+    observed, predicted = pair_of(np.uint16, (9, 200, 300))
+    observed[2:4] += 1000
+    whole = moments(observed, predicted)
+    counter = MomentsCounter()
+    for part in (slice(5, 9), slice(0, 1), slice(1, 5)):
+        counter.add(observed[part], predicted[part])
+    parts = [moments(o, p) for o, p in zip(observed, predicted, strict=True)]
+    nothing = moments(observed[0], predicted[0], np.zeros((200, 300)))
+    for found in (counter.result(), pooled([*parts, nothing])):
+        assert dataclasses.astuple(found) == pytest.approx(dataclasses.astuple(whole), rel=1e-10)
+    assert pooled([nothing]).count == 0
+
+
+def test_shapes_that_differ_are_refused():
+    with pytest.raises(VirtualStainError, match=r"4 × 5, 4 × 6\); give them on one grid"):
+        pearson_r(np.zeros((4, 5)), np.zeros((4, 6)))
+    with pytest.raises(VirtualStainError, match="their mask"):
+        pearson_r(np.zeros((4, 5)), np.zeros((4, 5)), np.zeros((5, 4)))
+
+
+def test_signal_to_noise_ratio_of_a_given_range():
+    observed, predicted = pair_of(np.uint8, (20, 30))
+    expected = peak_signal_noise_ratio(observed.astype(float), predicted, data_range=255)
+    found = peak_signal_to_noise_ratio(observed, predicted, data_range=255)
+    assert found == pytest.approx(expected, rel=1e-10)
+    assert np.isnan(peak_signal_to_noise_ratio(observed, predicted, data_range=0))
+
+
+def test_the_noise_ceiling_is_what_a_perfect_prediction_reaches():
+    rng = np.random.default_rng(0)
+    truth, noise = rng.normal(0, 3, 10**6), rng.normal(0, 2, 10**6)
+    observed = truth + noise
+    assert noise_ceiling(noise.var(), observed.var()) == pytest.approx(
+        pearson_r(observed, truth), abs=2e-3
+    )
+    assert noise_ceiling(4, 4) == 0
+    assert noise_ceiling(0, 4) == 1
 
 
 def test_the_order_of_pixels_in_memory_does_not_matter():
@@ -117,11 +231,3 @@ def test_a_long_score_follows_a_request_to_stop():
     image = np.zeros((4, 4))
     with stop_when(lambda: True), pytest.raises(Stopped):
         pearson_r(image, image)
-
-
-def test_pearson_r_of_nan_is_nan():
-    values = np.arange(12.0).reshape(3, 4)
-    broken = values.copy()
-    broken[1, 2] = np.nan
-    assert np.isnan(pearson_r(values, broken))
-    assert np.isnan(pearson_r(broken, values))

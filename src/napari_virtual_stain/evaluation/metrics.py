@@ -1,7 +1,13 @@
 """Scores of a prediction: one function a metric, found by name in `METRICS`.
 
 Every metric takes the observed and the predicted image as arrays of one shape
-and any real dtype, works in float64 block by block, and returns a float.
+and any real dtype, and a mask of the pixels that count; works in float64 block
+by block; and returns a float. It is NaN where it is not defined: where no pixel
+counts, or where a predicted pixel that counts is NaN. Observed pixels that are
+no finite number do not count.
+
+All of them follow from :class:`Moments`, so that one pass over the pixels gives
+all: `SCORES` holds what each makes of them.
 """
 
 from __future__ import annotations
@@ -11,29 +17,139 @@ from collections.abc import Callable
 
 import numpy as np
 
-from napari_virtual_stain.evaluation.moments import blocks, moments
+from napari_virtual_stain.evaluation.moments import Moments, moments
 
-Metric = Callable[[np.ndarray, np.ndarray], float]
+Mask = np.ndarray | None
+Metric = Callable[[np.ndarray, np.ndarray, Mask], float]
 
 
-def pearson_r(observed: np.ndarray, predicted: np.ndarray) -> float:
+def pearson_r(observed: np.ndarray, predicted: np.ndarray, mask: Mask = None) -> float:
     """Pearson correlation coefficient of all pixels.
 
     Parameters
     ----------
     observed, predicted : ndarray, same shape, any real dtype
+    mask : ndarray, same shape, optional
+        0 where a pixel does not count.
 
     Returns
     -------
     float
-        In [-1, 1]; NaN where one of the two is constant or holds NaN, for which r is not defined.
+        In [-1, 1]; NaN where one of the two is constant, for which r is not defined.
 
     References
     ----------
     .. [1] Ounkomol et al., "Label-free prediction of three-dimensional fluorescence images from
        transmitted-light microscopy", Nature Methods 15, 917-920 (2018).
     """
-    found = moments(observed, predicted)
+    return _pearson_r(moments(observed, predicted, mask))
+
+
+def r_squared(observed: np.ndarray, predicted: np.ndarray, mask: Mask = None) -> float:
+    """Coefficient of determination, R² = 1 − Σ(observed − predicted)² / Σ(observed − mean)².
+
+    At most 1; 0 for a prediction that is everywhere the mean of the observed image, and
+    negative for a worse one. NaN where the observed image is constant.
+    """
+    return _r_squared(moments(observed, predicted, mask))
+
+
+def mean_absolute_error(observed: np.ndarray, predicted: np.ndarray, mask: Mask = None) -> float:
+    """Mean of abs(observed - predicted), in intensity units."""
+    return moments(observed, predicted, mask).mean_absolute_error
+
+
+def root_mean_squared_error(
+    observed: np.ndarray, predicted: np.ndarray, mask: Mask = None
+) -> float:
+    """Square root of the mean of (observed - predicted)², in intensity units."""
+    return _root_mean_squared_error(moments(observed, predicted, mask))
+
+
+def normalized_root_mean_squared_error(
+    observed: np.ndarray, predicted: np.ndarray, mask: Mask = None
+) -> float:
+    """Root mean squared error over the root mean square of the observed image.
+
+    What scikit-image's ``normalized_root_mse`` computes by default; NaN where the observed
+    image is 0 everywhere.
+    """
+    return _normalized_root_mean_squared_error(moments(observed, predicted, mask))
+
+
+def relative_squared_error(observed: np.ndarray, predicted: np.ndarray, mask: Mask = None) -> float:
+    """Σ(predicted − observed)² / Σ observed²: 0 is exact, and 1 is what a blank image gets.
+
+    References
+    ----------
+    .. [1] Ounkomol et al. (2018), preprint: the normalized error.
+    """
+    return _relative_squared_error(moments(observed, predicted, mask))
+
+
+def relative_absolute_error(
+    observed: np.ndarray, predicted: np.ndarray, mask: Mask = None
+) -> float:
+    """Σ abs(predicted − observed) / Σ abs(observed): 0 is exact, 1 is what a blank image gets.
+
+    References
+    ----------
+    .. [1] Ounkomol et al. (2018), preprint: the normalized error.
+    """
+    return _relative_absolute_error(moments(observed, predicted, mask))
+
+
+def peak_signal_to_noise_ratio(
+    observed: np.ndarray,
+    predicted: np.ndarray,
+    mask: Mask = None,
+    *,
+    data_range: float | None = None,
+) -> float:
+    """10 · log10(data_range² / mean squared error), in dB.
+
+    Parameters
+    ----------
+    observed, predicted : ndarray, same shape, any real dtype
+    mask : ndarray, same shape, optional
+        0 where a pixel does not count.
+    data_range : float, optional
+        By default largest minus smallest observed pixel that counts. Values of different
+        ranges cannot be compared.
+
+    Returns
+    -------
+    float
+        Infinite where the two are equal; NaN for a range of 0.
+    """
+    found = moments(observed, predicted, mask)
+    return _psnr(found, found.range_observed if data_range is None else data_range)
+
+
+def noise_ceiling(noise_variance: float, image_variance: float) -> float:
+    """Return the largest r that a perfect prediction could reach against a noisy image.
+
+    Parameters
+    ----------
+    noise_variance : float
+        Variance of the camera's noise, as of images of nothing.
+    image_variance : float
+        Variance of the observed image, noise included.
+
+    Returns
+    -------
+    float
+        1 / √(1 + noise / signal), where signal = image − noise; 0 where there is no signal.
+
+    References
+    ----------
+    .. [1] Ounkomol et al. (2018), equation of C_max.
+    """
+    signal = image_variance - noise_variance
+    return 1 / math.sqrt(1 + noise_variance / signal) if signal > 0 else 0.0
+
+
+def _pearson_r(found: Moments) -> float:
     scale = math.sqrt(found.var_observed) * math.sqrt(found.var_predicted)
     if scale == 0:
         return math.nan
@@ -41,34 +157,64 @@ def pearson_r(observed: np.ndarray, predicted: np.ndarray) -> float:
     return r if math.isnan(r) else max(-1.0, min(1.0, r))
 
 
-def mean_absolute_error(observed: np.ndarray, predicted: np.ndarray) -> float:
-    """Mean of abs(observed - predicted), in intensity units."""
-    pairs = blocks(observed, predicted)
-    total = sum(float(np.abs(_difference(o, p)).sum()) for o, p in pairs)
-    return total / observed.size
+def _r_squared(found: Moments) -> float:
+    return 1 - _over(found.mean_squared_error, found.var_observed)
 
 
-def root_mean_squared_error(observed: np.ndarray, predicted: np.ndarray) -> float:
-    """Square root of the mean of (observed - predicted)², in intensity units."""
-    pairs = blocks(observed, predicted)
-    total = sum(float(np.square(_difference(o, p)).sum()) for o, p in pairs)
-    return math.sqrt(total / observed.size)
+def _root_mean_squared_error(found: Moments) -> float:
+    return math.sqrt(found.mean_squared_error)
 
+
+def _normalized_root_mean_squared_error(found: Moments) -> float:
+    return math.sqrt(_relative_squared_error(found))
+
+
+def _relative_squared_error(found: Moments) -> float:
+    return _over(found.mean_squared_error, found.mean_squared_observed)
+
+
+def _relative_absolute_error(found: Moments) -> float:
+    return _over(found.mean_absolute_error, found.mean_absolute_observed)
+
+
+def _psnr(found: Moments, data_range: float) -> float:
+    if not data_range > 0 or math.isnan(found.mean_squared_error):
+        return math.nan
+    if found.mean_squared_error == 0:
+        return math.inf
+    return 20 * math.log10(data_range) - 10 * math.log10(found.mean_squared_error)
+
+
+def _over(value: float, by: float) -> float:
+    return value / by if by else math.nan
+
+
+SCORES: dict[str, Callable[[Moments], float]] = {
+    "pearson_r": _pearson_r,
+    "mean_absolute_error": lambda found: found.mean_absolute_error,
+    "root_mean_squared_error": _root_mean_squared_error,
+    "r_squared": _r_squared,
+    "normalized_root_mean_squared_error": _normalized_root_mean_squared_error,
+    "relative_squared_error": _relative_squared_error,
+    "relative_absolute_error": _relative_absolute_error,
+    "peak_signal_to_noise_ratio": lambda found: _psnr(found, found.range_observed),
+}
+"""What each metric makes of the moments of a pair, by the name under which it is reported."""
 
 METRICS: dict[str, Metric] = {
     "pearson_r": pearson_r,
     "mean_absolute_error": mean_absolute_error,
     "root_mean_squared_error": root_mean_squared_error,
+    "r_squared": r_squared,
+    "normalized_root_mean_squared_error": normalized_root_mean_squared_error,
+    "relative_squared_error": relative_squared_error,
+    "relative_absolute_error": relative_absolute_error,
+    "peak_signal_to_noise_ratio": peak_signal_to_noise_ratio,
 }
-"""All metrics of a comparison, by the name under which they are reported."""
+"""All metrics of a comparison that need no more than the pixels one by one, by their names."""
 
 BEFORE_MATCH = frozenset({"pearson_r"})
 """Metrics of the predicted image as it was given, before any intensity match.
 
 A match must not change them: least squares would turn a negative r into a positive one.
 """
-
-
-def _difference(observed: np.ndarray, predicted: np.ndarray) -> np.ndarray:
-    difference: np.ndarray = np.subtract(observed, predicted, dtype=np.float64)
-    return difference

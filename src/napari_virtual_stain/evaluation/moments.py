@@ -1,16 +1,20 @@
-"""Means, variances and covariance of an image pair in one stable pass.
+"""Sums over the pixels of an image pair, in one stable pass, from which most scores follow.
 
-Pearson r and both intensity matches follow from these five numbers. They are
-accumulated block by block, so that no float64 copy of an image is ever held.
+They are accumulated block by block, so that no float64 copy of an image is ever held, and image
+after image, so that a set or a stream of chunks is scored as one. A pixel counts where the mask
+says so and the observed image is a number; what was not measured cannot be predicted wrongly. A
+predicted pixel that counts and is NaN makes every score NaN.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import math
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
 
+from napari_virtual_stain.errors import VirtualStainError
 from napari_virtual_stain.events import raise_if_stopped
 
 BLOCK = 1 << 18
@@ -19,18 +23,25 @@ BLOCK = 1 << 18
 
 @dataclass(frozen=True)
 class Moments:
-    """First and second moments of an observed and a predicted image, in float64.
+    """First and second moments of observed and predicted pixels and of their difference, float64.
+
+    All are NaN where no pixel counts.
 
     Parameters
     ----------
     count : int
-        Number of pixels.
+        Number of pixels that count.
     mean_observed, mean_predicted : float
         Means, in intensity units.
     var_observed, var_predicted : float
         Variances (divided by `count`); exactly 0 for a constant image.
     covariance : float
         Covariance (divided by `count`).
+    mean_absolute_error, mean_squared_error : float
+        Of observed − predicted.
+    mean_absolute_observed : float
+        Mean of abs(observed).
+    min_observed, max_observed : float
     """
 
     count: int
@@ -39,19 +50,25 @@ class Moments:
     var_observed: float
     var_predicted: float
     covariance: float
+    mean_absolute_error: float
+    mean_squared_error: float
+    mean_absolute_observed: float
+    min_observed: float
+    max_observed: float
+
+    @property
+    def mean_squared_observed(self) -> float:
+        """Mean of observed²."""
+        return self.var_observed + self.mean_observed**2
+
+    @property
+    def range_observed(self) -> float:
+        """Largest minus smallest observed pixel."""
+        return self.max_observed - self.min_observed
 
 
-def moments(observed: np.ndarray, predicted: np.ndarray) -> Moments:
-    """Compute the moments of two images of the same shape.
-
-    Parameters
-    ----------
-    observed, predicted : ndarray, same shape, any real dtype
-        Neither is changed.
-
-    Returns
-    -------
-    Moments
+class MomentsCounter:
+    """Accumulates the moments of pairs of images, or of parts of them.
 
     Notes
     -----
@@ -59,28 +76,164 @@ def moments(observed: np.ndarray, predicted: np.ndarray) -> Moments:
     and a pairwise algorithm for computing sample variances" (1979). All values are taken
     relative to the first pixel, which makes the variance of a constant image exactly 0.
     """
-    origin_o, origin_p = float(observed.flat[0]), float(predicted.flat[0])
-    count, mean_o, mean_p, ss_o, ss_p, cross = 0, 0.0, 0.0, 0.0, 0.0, 0.0
-    for block_o, block_p in blocks(observed, predicted):
-        o = block_o.astype(np.float64).ravel()
-        p = block_p.astype(np.float64).ravel()
-        o -= origin_o
-        p -= origin_p
-        block_mean_o, block_mean_p = float(o.mean()), float(p.mean())
-        o -= block_mean_o
-        p -= block_mean_p
-        delta_o, delta_p = block_mean_o - mean_o, block_mean_p - mean_p
-        total = count + o.size
-        weight = count * o.size / total
-        ss_o += float(o @ o) + delta_o * delta_o * weight
-        ss_p += float(p @ p) + delta_p * delta_p * weight
-        cross += float(o @ p) + delta_o * delta_p * weight
-        mean_o += delta_o * o.size / total
-        mean_p += delta_p * o.size / total
-        count = total
-    return Moments(
-        count, origin_o + mean_o, origin_p + mean_p, ss_o / count, ss_p / count, cross / count
+
+    def __init__(self) -> None:
+        self._count = 0
+        self._origin: tuple[float, float] | None = None
+        self._mean_o = self._mean_p = self._ss_o = self._ss_p = self._cross = 0.0
+        self._absolute = self._squared = self._size = 0.0
+        self._low, self._high = math.inf, -math.inf
+
+    def add(
+        self, observed: np.ndarray, predicted: np.ndarray, mask: np.ndarray | None = None
+    ) -> None:
+        """Add a pair.
+
+        Parameters
+        ----------
+        observed, predicted : ndarray, same shape, any real dtype
+            Neither is changed.
+        mask : ndarray, same shape, optional
+            0 where a pixel does not count.
+
+        Raises
+        ------
+        VirtualStainError
+            If the shapes differ.
+        """
+        for o, p in counted(observed, predicted, mask):
+            self._add(o, p)
+
+    def result(self) -> Moments:
+        """Return the moments of all that was added."""
+        n = self._count
+        if not n or self._origin is None:
+            return Moments(0, *(math.nan,) * 10)
+        return Moments(
+            n,
+            self._origin[0] + self._mean_o,
+            self._origin[1] + self._mean_p,
+            self._ss_o / n,
+            self._ss_p / n,
+            self._cross / n,
+            self._absolute / n,
+            self._squared / n,
+            self._size / n,
+            self._low,
+            self._high,
+        )
+
+    def _add(self, observed: np.ndarray, predicted: np.ndarray) -> None:
+        """Add a block of float64 pixels that count, shape (n,)."""
+        difference = observed - predicted
+        self._squared += float(difference @ difference)
+        self._absolute += float(np.abs(difference, out=difference).sum())
+        self._size += float(np.abs(observed, out=difference).sum())
+        self._low = min(self._low, float(observed.min()))
+        self._high = max(self._high, float(observed.max()))
+        if self._origin is None:
+            self._origin = float(observed[0]), float(predicted[0])
+        o, p = observed - self._origin[0], predicted - self._origin[1]
+        mean_o, mean_p = float(o.mean()), float(p.mean())
+        o -= mean_o
+        p -= mean_p
+        delta_o, delta_p = mean_o - self._mean_o, mean_p - self._mean_p
+        total = self._count + o.size
+        weight = self._count * o.size / total
+        self._ss_o += float(o @ o) + delta_o * delta_o * weight
+        self._ss_p += float(p @ p) + delta_p * delta_p * weight
+        self._cross += float(o @ p) + delta_o * delta_p * weight
+        self._mean_o += delta_o * o.size / total
+        self._mean_p += delta_p * o.size / total
+        self._count = total
+
+
+def moments(observed: np.ndarray, predicted: np.ndarray, mask: np.ndarray | None = None) -> Moments:
+    """Compute the moments of two images of the same shape.
+
+    Parameters
+    ----------
+    observed, predicted : ndarray, same shape, any real dtype
+        Neither is changed.
+    mask : ndarray, same shape, optional
+        0 where a pixel does not count. Where the observed image is no finite number it does not
+        either.
+
+    Returns
+    -------
+    Moments
+
+    Raises
+    ------
+    VirtualStainError
+        If the shapes differ.
+    """
+    counter = MomentsCounter()
+    counter.add(observed, predicted, mask)
+    return counter.result()
+
+
+def pooled(parts: Iterable[Moments]) -> Moments:
+    """Return the moments of all pixels of several parts together."""
+    known = [part for part in parts if part.count]
+    if not known:
+        return MomentsCounter().result()
+    count = sum(part.count for part in known)
+
+    def mean(value: Callable[[Moments], float]) -> float:
+        return sum(part.count * value(part) for part in known) / count
+
+    mean_o, mean_p = mean(lambda one: one.mean_observed), mean(lambda one: one.mean_predicted)
+
+    # What the parts have within them, and what their means have between them.
+    between = [(one.mean_observed - mean_o, one.mean_predicted - mean_p) for one in known]
+    shares = [one.count / count for one in known]
+    oo, pp, op = (
+        sum(share * d[i] * d[j] for share, d in zip(shares, between, strict=True))
+        for i, j in ((0, 0), (1, 1), (0, 1))
     )
+    return Moments(
+        count,
+        mean_o,
+        mean_p,
+        mean(lambda one: one.var_observed) + oo,
+        mean(lambda one: one.var_predicted) + pp,
+        mean(lambda one: one.covariance) + op,
+        mean(lambda one: one.mean_absolute_error),
+        mean(lambda one: one.mean_squared_error),
+        mean(lambda one: one.mean_absolute_observed),
+        min(part.min_observed for part in known),
+        max(part.max_observed for part in known),
+    )
+
+
+def counted(
+    observed: np.ndarray, predicted: np.ndarray, mask: np.ndarray | None = None
+) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Yield the pixels of a pair that count, block by block: new float64 arrays of shape (n,).
+
+    Raises
+    ------
+    VirtualStainError
+        If the shapes differ.
+    """
+    given = (observed, predicted) if mask is None else (observed, predicted, mask)
+    if any(array.shape != observed.shape for array in given):
+        shapes = ", ".join(" × ".join(map(str, array.shape)) for array in given)
+        what = "observed and predicted" if mask is None else "observed, predicted and their mask"
+        raise VirtualStainError(f"{what} have different shapes ({shapes}); give them on one grid.")
+    if not observed.size:
+        return
+    for block in blocks(*given):
+        o, p = (part.astype(np.float64).ravel() for part in block[:2])
+        taken = None if observed.dtype.kind in "biu" else np.isfinite(o)
+        if mask is not None:
+            chosen = block[2].ravel() != 0
+            taken = chosen if taken is None else taken & chosen
+        if taken is not None and not taken.all():
+            o, p = o[taken], p[taken]
+        if o.size:
+            yield o, p
 
 
 def blocks(*arrays: np.ndarray, size: int = BLOCK) -> Iterator[tuple[np.ndarray, ...]]:

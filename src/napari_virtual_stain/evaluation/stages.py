@@ -21,7 +21,8 @@ from napari_virtual_stain.evaluation.matching import (
     apply_match,
     match_coefficients,
 )
-from napari_virtual_stain.evaluation.metrics import BEFORE_MATCH, METRICS, pearson_r
+from napari_virtual_stain.evaluation.metrics import BEFORE_MATCH, SCORES
+from napari_virtual_stain.evaluation.moments import moments, pooled
 from napari_virtual_stain.events import Notice, Progress, Work
 
 Thresholds = dict[str, list[list[list[float]]]]
@@ -98,21 +99,25 @@ def clip_frames(observed: np.ndarray, mask: np.ndarray) -> Work[np.ndarray]:
 def score_channels(
     observed: np.ndarray, given: np.ndarray, predicted: np.ndarray, per_time: bool
 ) -> Work[list[dict[str, Any]]]:
-    """Return every metric of `METRICS` for each channel, and r at each time point."""
+    """Return every score of `SCORES` for each channel, and r at each time point."""
     times, channels = observed.shape[:2]
-    total = channels * (len(METRICS) + (times if per_time else 0))
-    scores: list[dict[str, Any]] = [{} for _ in range(channels)]
-    done = 0
+    scores: list[dict[str, Any]] = []
     for c in range(channels):
-        for name, metric in METRICS.items():
-            of = given if name in BEFORE_MATCH else predicted
-            scores[c][name] = metric(observed[:, c], of[:, c])
-            yield Progress("scores", done := done + 1, total)
+        before, after = [], []
+        for t in range(times):
+            before.append(moments(observed[t, c], given[t, c]))
+            same = given is predicted
+            after.append(before[-1] if same else moments(observed[t, c], predicted[t, c]))
+            yield Progress("scores", c * times + t + 1, channels * times)
+        whole = {True: pooled(before), False: pooled(after)}
+        found: dict[str, Any] = {
+            name: score(whole[name in BEFORE_MATCH]) for name, score in SCORES.items()
+        }
+        # Signal-to-noise ratios of different ranges cannot be compared.
+        found["data_range"] = whole[True].range_observed
         if per_time:
-            scores[c]["pearson_r_per_time"] = []
-            for t in range(times):
-                scores[c]["pearson_r_per_time"].append(pearson_r(observed[t, c], given[t, c]))
-                yield Progress("scores", done := done + 1, total)
+            found["pearson_r_per_time"] = [SCORES["pearson_r"](one) for one in before]
+        scores.append(found)
     return scores
 
 
