@@ -6,8 +6,9 @@ Everything is an array of shape (T, C, [Z,] Y, X): `observed` as it was given,
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -23,6 +24,7 @@ from napari_virtual_stain.evaluation.matching import (
 )
 from napari_virtual_stain.evaluation.metrics import BEFORE_MATCH, SCORES
 from napari_virtual_stain.evaluation.moments import moments, pooled
+from napari_virtual_stain.evaluation.similarity import WINDOW, structural_similarity
 from napari_virtual_stain.events import Notice, Progress, Work
 
 Thresholds = dict[str, list[list[list[float]]]]
@@ -99,26 +101,45 @@ def clip_frames(observed: np.ndarray, mask: np.ndarray) -> Work[np.ndarray]:
 def score_channels(
     observed: np.ndarray, given: np.ndarray, predicted: np.ndarray, per_time: bool
 ) -> Work[list[dict[str, Any]]]:
-    """Return every score of `SCORES` for each channel, and r at each time point."""
+    """Return every score of `SCORES` and SSIM for each channel, and r at each time point."""
     times, channels = observed.shape[:2]
+    per = _windows(observed.shape[2:])
+    total = channels * times * (1 if per is None else 2)
     scores: list[dict[str, Any]] = []
+    done = 0
     for c in range(channels):
-        before, after = [], []
+        before, after, similar = [], [], []
         for t in range(times):
             before.append(moments(observed[t, c], given[t, c]))
             same = given is predicted
             after.append(before[-1] if same else moments(observed[t, c], predicted[t, c]))
-            yield Progress("scores", c * times + t + 1, channels * times)
+            yield Progress("scores", done := done + 1, total)
         whole = {True: pooled(before), False: pooled(after)}
+        # Signal-to-noise ratios and similarities of different ranges cannot be compared.
+        data_range = whole[True].range_observed
+        for t in range(times):
+            if per is None:
+                break
+            seen, made = observed[t, c], predicted[t, c]
+            similar.append(structural_similarity(seen, made, data_range=data_range, per=per))
+            yield Progress("scores", done := done + 1, total)
         found: dict[str, Any] = {
             name: score(whole[name in BEFORE_MATCH]) for name, score in SCORES.items()
         }
-        # Signal-to-noise ratios of different ranges cannot be compared.
-        found["data_range"] = whole[True].range_observed
+        found["structural_similarity"] = float(np.mean(similar)) if similar else math.nan
+        found["structural_similarity_per"] = per
+        found["data_range"] = data_range
         if per_time:
             found["pearson_r_per_time"] = [SCORES["pearson_r"](one) for one in before]
         scores.append(found)
     return scores
+
+
+def _windows(spatial: Sequence[int]) -> Literal["volume", "plane"] | None:
+    """Return of what windows are of which structural similarity is had; None if none fits."""
+    if min(spatial[-2:]) < WINDOW:
+        return None
+    return "volume" if len(spatial) > 2 and spatial[0] >= WINDOW else "plane"
 
 
 def find_limits(
