@@ -13,6 +13,7 @@ from napari_virtual_stain.errors import VirtualStainError
 from napari_virtual_stain.evaluation.metrics import (
     METRICS,
     SCORES,
+    fitted_normalized_root_mean_squared_error,
     mean_absolute_error,
     noise_ceiling,
     peak_signal_to_noise_ratio,
@@ -182,6 +183,38 @@ def test_signal_to_noise_ratio_of_a_given_range():
     found = peak_signal_to_noise_ratio(observed, predicted, data_range=255)
     assert found == pytest.approx(expected, rel=1e-10)
     assert np.isnan(peak_signal_to_noise_ratio(observed, predicted, data_range=0))
+
+
+def restored_error(observed, predicted):
+    """Return NRMSE as CARE computes it, step by step."""
+    o, p = observed.astype(float).ravel(), predicted.astype(float).ravel()
+    low, high = np.percentile(o, (0.1, 99.9))
+    truth = (o - low) / (high - low + 1e-20)
+    truth, x = truth - truth.mean(), p - p.mean()
+    scale = np.cov(x, truth)[0, 1] / np.var(x)
+    return math.sqrt(np.mean((truth - scale * x) ** 2))
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+def test_the_error_of_a_restoration_is_that_of_care(dtype):
+    observed, predicted = pair_of(dtype)
+    found = fitted_normalized_root_mean_squared_error(observed, predicted)
+    assert found == pytest.approx(restored_error(observed, predicted), rel=1e-10)
+    mask = np.random.default_rng(0).random(observed.shape) < 0.3
+    found = fitted_normalized_root_mean_squared_error(observed, predicted, mask)
+    expected = restored_error(observed[mask], predicted[mask])
+    assert found == pytest.approx(expected, rel=1e-10)
+
+
+def test_the_error_of_a_restoration_of_floats_within_the_bound_of_their_quantiles():
+    rng = np.random.default_rng(3)
+    observed = rng.gamma(2, 20, (300, 400)).astype(np.float32)
+    predicted = 0.7 * observed + rng.normal(9, 12, observed.shape)
+    found = fitted_normalized_root_mean_squared_error(observed, predicted)
+    assert found == pytest.approx(restored_error(observed, predicted), rel=2e-2)
+    constant = np.ones_like(observed)
+    assert np.isnan(fitted_normalized_root_mean_squared_error(constant, predicted))
+    assert np.isnan(fitted_normalized_root_mean_squared_error(observed, constant))
 
 
 def test_the_noise_ceiling_is_what_a_perfect_prediction_reaches():

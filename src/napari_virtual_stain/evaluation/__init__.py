@@ -6,18 +6,57 @@ from napari_virtual_stain.evaluation.calibration import (
     calibration,
 )
 from napari_virtual_stain.evaluation.comparison import Comparison, compare, compare_events
-from napari_virtual_stain.evaluation.metrics import METRICS, pearson_r
+from napari_virtual_stain.evaluation.confusion import Confusion, ConfusionCounter, confusion_matrix
+from napari_virtual_stain.evaluation.instances import InstanceMatch, match_instances
+from napari_virtual_stain.evaluation.metrics import METRICS, noise_ceiling, pearson_r
+from napari_virtual_stain.evaluation.moments import Moments, MomentsCounter, moments
+from napari_virtual_stain.evaluation.overlap import Overlap, mask_overlap, overlap_labels
 from napari_virtual_stain.evaluation.report import figure, metrics_json
+from napari_virtual_stain.evaluation.sampled import SampledR, sampled_pearson_r
+from napari_virtual_stain.evaluation.significance import (
+    PairedTest,
+    bootstrap_interval,
+    paired_t_test,
+)
+from napari_virtual_stain.evaluation.similarity import (
+    global_structural_similarity,
+    structural_similarity,
+)
+from napari_virtual_stain.evaluation.spectrum import RingCorrelation, fourier_ring_correlation
+from napari_virtual_stain.evaluation.tolerance import Tolerance, tolerance_index
 
 __all__ = [
     "METRICS",
     "Calibration",
     "CalibrationCounter",
     "Comparison",
+    "Confusion",
+    "ConfusionCounter",
+    "InstanceMatch",
+    "Moments",
+    "MomentsCounter",
+    "Overlap",
+    "PairedTest",
+    "RingCorrelation",
+    "SampledR",
+    "Tolerance",
+    "bootstrap_interval",
     "calibration",
     "compare",
     "compare_events",
+    "confusion_matrix",
     "figure",
+    "fourier_ring_correlation",
+    "global_structural_similarity",
+    "mask_overlap",
+    "match_instances",
     "metrics_json",
+    "moments",
+    "noise_ceiling",
+    "overlap_labels",
+    "paired_t_test",
     "pearson_r",
+    "sampled_pearson_r",
+    "structural_similarity",
+    "tolerance_index",
 ]

@@ -17,7 +17,11 @@ from collections.abc import Callable
 
 import numpy as np
 
-from napari_virtual_stain.evaluation.moments import Moments, moments
+from napari_virtual_stain.evaluation.moments import Moments, counted, moments
+from napari_virtual_stain.normalization import histogram
+
+FIT_PERCENTILES = (0.1, 99.9)
+"""Between which lies the range that a restoration's error is a part of."""
 
 Mask = np.ndarray | None
 Metric = Callable[[np.ndarray, np.ndarray, Mask], float]
@@ -97,6 +101,54 @@ def relative_absolute_error(
     .. [1] Ounkomol et al. (2018), preprint: the normalized error.
     """
     return _relative_absolute_error(moments(observed, predicted, mask))
+
+
+def fitted_normalized_root_mean_squared_error(
+    observed: np.ndarray,
+    predicted: np.ndarray,
+    mask: Mask = None,
+    *,
+    percentiles: tuple[float, float] = FIT_PERCENTILES,
+) -> float:
+    """Root mean squared error after the gain and offset that fit best, over a range of percentiles.
+
+    Parameters
+    ----------
+    observed, predicted : ndarray, same shape, any real dtype
+    mask : ndarray, same shape, optional
+        0 where a pixel does not count.
+    percentiles : (low, high)
+        Of the observed pixels that count; the range between them is what the error is a part of.
+        Exact for integers, within the bounds of :class:`.Histogram` for other pixels.
+
+    Returns
+    -------
+    float
+        NaN where the observed or the predicted image is constant.
+
+    References
+    ----------
+    .. [1] Weigert et al., "Content-aware image restoration", Nature Methods 15, 1090-1097 (2018):
+       the gain is the covariance (divided by n − 1) over the variance (divided by n).
+    """
+    found = moments(observed, predicted, mask)
+    if not (found.var_observed > 0 and found.var_predicted > 0):
+        return math.nan
+    pixels = observed
+    if mask is not None or observed.dtype.kind not in "biu":
+        pixels = np.concatenate([o for o, _ in counted(observed, observed, mask)])[np.newaxis]
+    counts = histogram(pixels, "the observed image")
+    low, high = (counts.quantile(percent) for percent in percentiles)
+    return fitted_error_of(found, high - low)
+
+
+def fitted_error_of(found: Moments, span: float) -> float:
+    """Return the root mean squared error after the best fit, as a part of a span of grey values."""
+    if not (span > 0 and found.var_predicted > 0 and found.count > 1):
+        return math.nan
+    gain = found.covariance * found.count / (found.count - 1) / found.var_predicted
+    squared = found.var_observed - 2 * gain * found.covariance + gain**2 * found.var_predicted
+    return math.sqrt(max(0.0, squared)) / span
 
 
 def peak_signal_to_noise_ratio(

@@ -22,10 +22,16 @@ from napari_virtual_stain.evaluation.matching import (
     apply_match,
     match_coefficients,
 )
-from napari_virtual_stain.evaluation.metrics import BEFORE_MATCH, SCORES
+from napari_virtual_stain.evaluation.metrics import (
+    BEFORE_MATCH,
+    FIT_PERCENTILES,
+    SCORES,
+    fitted_error_of,
+)
 from napari_virtual_stain.evaluation.moments import moments, pooled
 from napari_virtual_stain.evaluation.similarity import WINDOW, structural_similarity
 from napari_virtual_stain.events import Notice, Progress, Work
+from napari_virtual_stain.normalization import histogram
 
 Thresholds = dict[str, list[list[list[float]]]]
 """Thresholds of ``observed`` and ``predicted``, by channel, time point and plane."""
@@ -126,6 +132,8 @@ def score_channels(
         found: dict[str, Any] = {
             name: score(whole[name in BEFORE_MATCH]) for name, score in SCORES.items()
         }
+        span = _span(observed[:, c]) if data_range > 0 else 0.0
+        found["fitted_normalized_root_mean_squared_error"] = fitted_error_of(whole[True], span)
         found["structural_similarity"] = float(np.mean(similar)) if similar else math.nan
         found["structural_similarity_per"] = per
         found["data_range"] = data_range
@@ -133,6 +141,12 @@ def score_channels(
             found["pearson_r_per_time"] = [SCORES["pearson_r"](one) for one in before]
         scores.append(found)
     return scores
+
+
+def _span(channel: np.ndarray) -> float:
+    counts = histogram(channel, "the observed image")
+    low, high = (counts.quantile(percent) for percent in FIT_PERCENTILES)
+    return high - low
 
 
 def _windows(spatial: Sequence[int]) -> Literal["volume", "plane"] | None:
