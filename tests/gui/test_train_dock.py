@@ -241,7 +241,7 @@ def test_a_block_that_was_cut_out_is_left_out(dock, viewer, models, qtbot):
     train(qtbot, dock)
     assert dock.run.stage is Stage.ASKING
     assert "as if it had been cut out" in said(dock)[1]
-    assert dock.controls.correct.text() == "Leave these pixels out and train"
+    assert dock.controls.correct.text() == "Leave them out and train"
     dock.controls.correct.click()
     wait(qtbot, dock)
     assert dock.run.stage is Stage.FINISHED, said(dock)

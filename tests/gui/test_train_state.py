@@ -69,10 +69,10 @@ def test_the_best_can_be_kept_once_there_is_one():
         ([finding()], None, True),
         ([finding(shift={"X": 9.0})], "Correct the shift and train", True),
         ([finding(shift={"X": 9.0}), finding(pair=1)], "Correct the shift and train", True),
-        ([finding(leave_out=True)], "Leave these pixels out and train", True),
+        ([finding(leave_out=True)], "Leave them out and train", True),
         (
             [finding(leave_out=True), finding(pair=1, shift={"X": 9.0})],
-            "Correct the shift, leave these pixels out and train",
+            "Correct both and train",
             True,
         ),
         ([finding(warning=False)], None, False),

@@ -153,12 +153,12 @@ def panel(
 
 
 def _correct(findings: Sequence[Finding]) -> str:
-    parts = []
-    if any(finding.shift for finding in findings):
-        parts.append("correct the shift")
-    if any(finding.leave_out for finding in findings):
-        parts.append("leave these pixels out")
-    return joined([*parts, "train"]).capitalize()
+    shifts = any(finding.shift for finding in findings)
+    pixels = any(finding.leave_out for finding in findings)
+    # A button of a dock has room for few words.
+    if shifts and pixels:
+        return "Correct both and train"
+    return "Leave them out and train" if pixels else "Correct the shift and train"
 
 
 def asking(findings: Sequence[Finding]) -> Run:
