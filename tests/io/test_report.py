@@ -1,15 +1,18 @@
+import csv
 import json
 
 import numpy as np
 import pytest
 
 from napari_virtual_stain.errors import VirtualStainError
-from napari_virtual_stain.evaluation import Comparison, compare, metrics_json
+from napari_virtual_stain.evaluation import Comparison, compare, html, metrics_json
 from napari_virtual_stain.image import Image
 from napari_virtual_stain.io import read_image, write_report
 
 FILES = {
+    "report": "report.html",
     "metrics": "metrics.json",
+    "table": "metrics.csv",
     "observed_minus_predicted": "observed_minus_predicted.ome.tif",
     "predicted_minus_observed": "predicted_minus_observed.ome.tif",
     "absolute_error": "absolute_error.ome.tif",
@@ -40,6 +43,11 @@ def test_a_report_is_a_folder_of_files_that_read_back(comparison, tmp_path):
     assert sorted(path.name for path in folder.iterdir()) == sorted(FILES.values())
     metrics = json.loads(paths["metrics"].read_text(encoding="utf-8"))
     assert metrics == metrics_json(comparison)
+    assert paths["report"].read_text(encoding="utf-8") == html(comparison)
+    with paths["table"].open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [row["channel"] for row in rows] == ["DAPI", "β-tubulin"]
+    assert float(rows[1]["pearson_r"]) == comparison.metrics["β-tubulin"]["pearson_r"]
     assert paths["comparison"].read_bytes().startswith(b"\x89PNG")
     images = {
         **comparison.errors,

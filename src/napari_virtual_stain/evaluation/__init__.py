@@ -11,7 +11,7 @@ from napari_virtual_stain.evaluation.instances import InstanceMatch, match_insta
 from napari_virtual_stain.evaluation.metrics import METRICS, noise_ceiling, pearson_r
 from napari_virtual_stain.evaluation.moments import Moments, MomentsCounter, moments
 from napari_virtual_stain.evaluation.overlap import Overlap, mask_overlap, overlap_labels
-from napari_virtual_stain.evaluation.report import figure, metrics_json
+from napari_virtual_stain.evaluation.report import figure, html, metrics_json, metrics_table
 from napari_virtual_stain.evaluation.sampled import SampledR, sampled_pearson_r
 from napari_virtual_stain.evaluation.significance import (
     PairedTest,
@@ -48,9 +48,11 @@ __all__ = [
     "figure",
     "fourier_ring_correlation",
     "global_structural_similarity",
+    "html",
     "mask_overlap",
     "match_instances",
     "metrics_json",
+    "metrics_table",
     "moments",
     "noise_ceiling",
     "overlap_labels",

@@ -47,6 +47,33 @@ def metrics_json(comparison: Comparison) -> dict[str, Any]:
     return values
 
 
+def metrics_table(comparison: Comparison) -> list[dict[str, Any]]:
+    """Return the scores that are single numbers, a row for each channel; None if not defined."""
+    return [
+        {"channel": name}
+        | {
+            key: _plain(value)
+            for key, value in scores.items()
+            if not isinstance(value, list | dict)
+        }
+        for name, scores in comparison.metrics.items()
+    ]
+
+
+def html(comparison: Comparison) -> str:
+    """Render a comparison as one HTML page that holds all that it shows.
+
+    Returns
+    -------
+    str
+        See :func:`napari_virtual_stain.evaluation.page.html`.
+    """
+    # matplotlib takes half a second to import, and most who compare draw nothing.
+    from napari_virtual_stain.evaluation.page import html as page
+
+    return page(comparison)
+
+
 def figure(comparison: Comparison) -> bytes:
     """Render a comparison as one PNG picture.
 

@@ -1,11 +1,13 @@
-"""Write a comparison as a folder of files: scores, error maps, masks and one picture."""
+"""Write a comparison as a folder of files: a page, scores, error maps, masks and one picture."""
 
 from __future__ import annotations
 
+import csv
+import io
 import json
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from napari_virtual_stain.errors import VirtualStainError
 from napari_virtual_stain.io._atomic import atomic_path
@@ -29,9 +31,11 @@ def write_report(
     Returns
     -------
     dict of str to Path
-        What was written: ``metrics`` (``metrics.json``, described in ``docs/metrics-json.md``),
-        each error map, ``masks.observed``, ``masks.predicted`` and ``observed_clipped`` (OME-TIFF
-        with one named channel for each pair of channels), and ``comparison`` (PNG).
+        What was written: ``report`` (``report.html``, which needs no other file), ``metrics``
+        (``metrics.json``, described in ``docs/metrics-json.md``), ``table`` (``metrics.csv``, a
+        row for each channel), each error map, ``masks.observed``, ``masks.predicted`` and
+        ``observed_clipped`` (OME-TIFF with one named channel for each pair of channels), and
+        ``comparison`` (PNG).
 
     Raises
     ------
@@ -39,7 +43,7 @@ def write_report(
         If a file of the report exists and may not be replaced (nothing is written then), or if
         a file cannot be written.
     """
-    from napari_virtual_stain.evaluation import figure, metrics_json
+    from napari_virtual_stain.evaluation import figure, html, metrics_json, metrics_table
     from napari_virtual_stain.io.images import write_image
 
     folder = Path(folder).expanduser()
@@ -49,7 +53,9 @@ def write_report(
         "observed_clipped": comparison.clipped,
     }
     paths = {
+        "report": folder / "report.html",
         "metrics": folder / "metrics.json",
+        "table": folder / "metrics.csv",
         **{name: folder / f"{name}.ome.tif" for name in images},
         "comparison": folder / "comparison.png",
     }
@@ -57,14 +63,28 @@ def write_report(
         _refuse_existing(folder, list(paths.values()))
 
     metrics = json.dumps(metrics_json(comparison), indent=2, ensure_ascii=False, allow_nan=False)
+    texts = {
+        "report": html(comparison),
+        "metrics": metrics + "\n",
+        "table": _csv(metrics_table(comparison)),
+    }
     picture = figure(comparison)
-    with atomic_path(paths["metrics"], overwrite) as temporary:
-        temporary.write_text(metrics + "\n", encoding="utf-8")
+    for name, text in texts.items():
+        with atomic_path(paths[name], overwrite) as temporary:
+            temporary.write_text(text, encoding="utf-8", newline="")
     for name, image in images.items():
         write_image(image, paths[name], overwrite=overwrite)
     with atomic_path(paths["comparison"], overwrite) as temporary:
         temporary.write_bytes(picture)
     return paths
+
+
+def _csv(rows: list[dict[str, Any]]) -> str:
+    file = io.StringIO()
+    writer = csv.DictWriter(file, list(rows[0]))
+    writer.writeheader()
+    writer.writerows(rows)
+    return file.getvalue()
 
 
 def _refuse_existing(folder: Path, paths: list[Path]) -> None:

@@ -1,0 +1,104 @@
+"""The plots of a page: grey values and bins against each other, errors over the tolerance."""
+
+from __future__ import annotations
+
+import base64
+import io
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import numpy as np
+from matplotlib import rc_context
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_svg import FigureCanvasSVG
+from matplotlib.colors import LogNorm
+from matplotlib.figure import Figure
+
+from napari_virtual_stain.evaluation.confusion import Confusion
+from napari_virtual_stain.evaluation.moments import counted
+from napari_virtual_stain.evaluation.tolerance import Tolerance
+
+SIDE = 3.1
+"""Of a plot, in inches."""
+
+BINS = 64
+INK, FAINT, ACCENT, SECOND = "#1a1a1a", "#666666", "#0072b2", "#d55e00"
+
+
+class Plot:
+    """A plot that is being drawn; in the end, the address of an ``img`` that holds it."""
+
+    address = ""
+
+
+def against(observed: np.ndarray, predicted: np.ndarray, limits: tuple[float, float]) -> str:
+    """Draw how often each observed grey value was predicted as which."""
+    edges = np.linspace(*limits, BINS + 1)
+    counts = np.zeros((BINS, BINS))
+    for o, p in counted(observed, predicted):
+        counts += np.histogram2d(p.clip(*limits), o.clip(*limits), bins=(edges, edges))[0]
+    with _plot("observed", "predicted") as (plot, axes):
+        axes.pcolormesh(
+            edges,
+            edges,
+            counts,
+            norm=LogNorm(1, max(2, counts.max())),
+            cmap="viridis",
+            rasterized=True,
+        )
+        axes.plot(limits, limits, color=SECOND, linewidth=1)
+        axes.set_aspect("equal")
+    return plot.address
+
+
+def bins(confusion: Confusion) -> str:
+    """Draw a confusion matrix, each observed bin a row that adds up to 100 %."""
+    shares = 100 * confusion.shares
+    count = len(shares)
+    with _plot("predicted bin", "observed bin") as (plot, axes):
+        axes.imshow(shares, cmap="Blues", vmin=0, vmax=100, origin="lower", rasterized=True)
+        for row, column in np.ndindex(shares.shape):
+            share = shares[row, column]
+            if share >= 0.5:
+                colour = "white" if share > 55 else INK
+                text = f"{share:.0f}"
+                axes.text(column, row, text, ha="center", va="center", fontsize=6, color=colour)
+        axes.set_xticks(range(count), [f"{n / count:.1f}" for n in range(count)])
+        axes.set_yticks(range(count), [f"{n / count:.1f}" for n in range(count)])
+    return plot.address
+
+
+def tolerances(found: Tolerance) -> str:
+    """Draw the errors of intensity and of place over the tolerance."""
+    percent = 100 * found.levels
+    with _plot("tolerance, % of the range", "error, % of the whole") as (plot, axes):
+        axes.plot(percent, 100 * found.intensity_error, color=ACCENT, label="intensity")
+        axes.plot(percent, 100 * found.spatial_error, color=SECOND, label="place")
+        axes.plot(percent, 100 * found.total, color=INK, label="both")
+        if np.isfinite(found.index):
+            axes.plot(100 * found.level, 100 * found.index, "o", color=INK, markersize=4)
+        axes.set_xlim(0, 100)
+        axes.set_ylim(bottom=0)
+        axes.legend(frameon=False, fontsize=7)
+    return plot.address
+
+
+@contextmanager
+def _plot(across: str, upwards: str) -> Iterator[tuple[Plot, Axes]]:
+    """Yield axes with their labels, and what holds the picture afterwards."""
+    figure = Figure(figsize=(SIDE, SIDE), layout="constrained", facecolor="none")
+    FigureCanvasSVG(figure)
+    axes = figure.add_subplot()
+    axes.set_xlabel(across, fontsize=8, color=INK)
+    axes.set_ylabel(upwards, fontsize=8, color=INK)
+    axes.tick_params(labelsize=7, colors=FAINT)
+    for spine in axes.spines.values():
+        spine.set_linewidth(0.5)
+    plot = Plot()
+    yield plot, axes
+    file = io.BytesIO()
+    # No date and no random names, so that the same comparison gives the same page.
+    with rc_context({"svg.hashsalt": "plot"}):
+        figure.savefig(file, format="svg", dpi=110, metadata={"Date": None})
+    encoded = base64.b64encode(file.getvalue()).decode()
+    plot.address = f"data:image/svg+xml;base64,{encoded}"
