@@ -16,6 +16,7 @@ import numpy as np
 
 from napari_virtual_stain.errors import VirtualStainError
 from napari_virtual_stain.evaluation.moments import blocks
+from napari_virtual_stain.evaluation.shapes import check_same_shape
 
 Distribution = Literal["gaussian", "laplace"]
 
@@ -138,12 +139,9 @@ class CalibrationCounter:
             If the shapes differ, or a σ is negative.
         """
         given = [observed, predicted, sigma] + ([] if counts is None else [counts])
-        if any(array.shape != observed.shape for array in given):
-            shapes = ", ".join(" × ".join(map(str, array.shape)) for array in given)
-            raise VirtualStainError(
-                f"observed, predicted and σ have different shapes ({shapes}); give them on one "
-                "grid."
-            )
+        check_same_shape(
+            observed_image=observed, predicted_image=predicted, image_of_σ=sigma, mask=counts
+        )
         if not observed.size:
             return
         for parts in blocks(*given):

@@ -16,6 +16,7 @@ from typing import NamedTuple
 import numpy as np
 
 from napari_virtual_stain.errors import VirtualStainError
+from napari_virtual_stain.evaluation.shapes import check_same_shape
 
 THRESHOLDS = tuple(round(0.5 + 0.05 * step, 2) for step in range(10))
 """IoU from which objects match: 0.5, 0.55, …, 0.95."""
@@ -69,11 +70,7 @@ def match_instances(
     VirtualStainError
         If the shapes differ, or an image does not hold integers.
     """
-    if observed.shape != predicted.shape:
-        raise VirtualStainError(
-            f"the observed labels have {' × '.join(map(str, observed.shape))} pixels and the "
-            f"predicted {' × '.join(map(str, predicted.shape))}; give them on one grid."
-        )
+    check_same_shape(observed_labels=observed, predicted_labels=predicted)
     for labels in (observed, predicted):
         if labels.dtype.kind not in "biu":
             raise VirtualStainError(

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from napari_virtual_stain.errors import VirtualStainError
+from napari_virtual_stain.evaluation.shapes import check_same_shape
 from napari_virtual_stain.events import raise_if_stopped
 
 BLOCK = 1 << 18
@@ -217,11 +217,8 @@ def counted(
     VirtualStainError
         If the shapes differ.
     """
+    check_same_shape(observed_image=observed, predicted_image=predicted, mask=mask)
     given = (observed, predicted) if mask is None else (observed, predicted, mask)
-    if any(array.shape != observed.shape for array in given):
-        shapes = ", ".join(" × ".join(map(str, array.shape)) for array in given)
-        what = "observed and predicted" if mask is None else "observed, predicted and their mask"
-        raise VirtualStainError(f"{what} have different shapes ({shapes}); give them on one grid.")
     if not observed.size:
         return
     for block in blocks(*given):

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from napari_virtual_stain.errors import VirtualStainError
+from napari_virtual_stain.evaluation.shapes import check_same_shape
 
 HIT, MISSED, FALSE = 1, 2, 3
 """Labels of :func:`overlap_labels`."""
@@ -77,7 +77,7 @@ def mask_overlap(
     """
     labels = overlap_labels(observed, predicted)
     if mask is not None:
-        _check(observed, mask, "the mask of what counts")
+        check_same_shape(observed_mask=observed, mask_of_what_counts=mask)
         labels = labels[mask != 0]
     neither, hit, missed, false = np.bincount(labels.ravel(), minlength=4).tolist()
     return Overlap(hit, missed, false, neither)
@@ -96,19 +96,11 @@ def overlap_labels(observed: np.ndarray, predicted: np.ndarray) -> np.ndarray:
     ndarray of uint8, same shape
         0 where neither is.
     """
-    _check(observed, predicted, "the predicted mask")
+    check_same_shape(observed_mask=observed, predicted_mask=predicted)
     o, p = observed != 0, predicted != 0
     labels = np.zeros(observed.shape, np.uint8)
     labels[o & p], labels[o & ~p], labels[p & ~o] = HIT, MISSED, FALSE
     return labels
-
-
-def _check(observed: np.ndarray, other: np.ndarray, what: str) -> None:
-    if observed.shape != other.shape:
-        raise VirtualStainError(
-            f"the observed mask has {' × '.join(map(str, observed.shape))} pixels and {what} "
-            f"{' × '.join(map(str, other.shape))}; give them on one grid."
-        )
 
 
 def _over(value: float, by: float) -> float:

@@ -16,6 +16,7 @@ import numpy as np
 
 from napari_virtual_stain.errors import VirtualStainError
 from napari_virtual_stain.evaluation.metrics import pearson_r
+from napari_virtual_stain.evaluation.shapes import times
 from napari_virtual_stain.events import raise_if_stopped
 
 PIXELS, REPEATS = 1_000_000, 30
@@ -80,8 +81,8 @@ def sampled_pearson_r(
     for position, (of_observed, of_predicted) in enumerate(shapes):
         if of_observed != of_predicted:
             raise VirtualStainError(
-                f"image {position + 1} has {' × '.join(map(str, of_observed))} observed and "
-                f"{' × '.join(map(str, of_predicted))} predicted pixels; give them on one grid."
+                f"image {position + 1} has {times(of_observed)} observed and {times(of_predicted)} "
+                "predicted pixels; give them on one grid."
             )
     ends = np.cumsum([o.size for o in observed])
     rng, values = np.random.default_rng(seed), []

@@ -24,6 +24,7 @@ import numpy as np
 
 from napari_virtual_stain.errors import VirtualStainError
 from napari_virtual_stain.evaluation.moments import Moments, MomentsCounter, moments
+from napari_virtual_stain.evaluation.shapes import check_same_shape, times
 from napari_virtual_stain.events import raise_if_stopped
 
 Per = Literal["volume", "plane"]
@@ -79,7 +80,8 @@ def structural_similarity(
         )
     shape = tuple(observed.shape)
     deep = len(shape) > 2 and per == "volume"
-    _check(shape, predicted, mask, deep)
+    check_same_shape(observed_image=observed, predicted_image=predicted, mask=mask)
+    _check(shape, deep)
     given = (observed, predicted) if mask is None else (observed, predicted, mask)
     stacks = [array if len(shape) > 2 else array[np.newaxis] for array in given]
     known = _range(stacks) if data_range is None else data_range
@@ -139,19 +141,13 @@ def global_similarity_of(found: Moments, data_range: float) -> float:
     return above / below
 
 
-def _check(shape: tuple[int, ...], predicted: Any, mask: Any, deep: bool) -> None:
-    for other, what in ((predicted, "the predicted image"), (mask, "the mask")):
-        if other is not None and tuple(other.shape) != shape:
-            raise VirtualStainError(
-                f"the observed image has {_times(shape)} pixels and {what} "
-                f"{_times(other.shape)}; give them on one grid."
-            )
+def _check(shape: tuple[int, ...], deep: bool) -> None:
     sides = shape if deep else shape[-2:]
     if min(sides) < WINDOW:
         hint = " Ask for it plane by plane." if deep and min(shape[-2:]) >= WINDOW else ""
         raise VirtualStainError(
             f"structural similarity is that of windows of {WINDOW} pixels, and the image has "
-            f"{_times(sides)}.{hint}"
+            f"{times(sides)}.{hint}"
         )
 
 
@@ -266,7 +262,3 @@ def _similarity(means: np.ndarray, pixels: int, data_range: float) -> np.ndarray
     below = (means_squared + c1) * (variances + c2)
     result: np.ndarray = above / below
     return result
-
-
-def _times(shape: Any) -> str:
-    return " × ".join(map(str, shape))

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from napari_virtual_stain.errors import VirtualStainError
+from napari_virtual_stain.evaluation.shapes import times
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,8 +71,7 @@ def fourier_ring_correlation(
     if observed.shape != predicted.shape or observed.ndim != 2 or min(observed.shape) < 8:
         raise VirtualStainError(
             "the spectra of two planes of one size, of 8 × 8 pixels or more, are correlated, and "
-            f"these have {' × '.join(map(str, observed.shape))} and "
-            f"{' × '.join(map(str, predicted.shape))} pixels."
+            f"these have {times(observed.shape)} and {times(predicted.shape)} pixels."
         )
     if not (np.isfinite(observed).all() and np.isfinite(predicted).all()):
         raise VirtualStainError("a pixel is NaN or infinite, and such a plane has no spectrum.")
