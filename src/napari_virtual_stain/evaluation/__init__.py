@@ -11,8 +11,20 @@ from napari_virtual_stain.evaluation.instances import InstanceMatch, match_insta
 from napari_virtual_stain.evaluation.metrics import METRICS, noise_ceiling, pearson_r
 from napari_virtual_stain.evaluation.moments import Moments, MomentsCounter, moments
 from napari_virtual_stain.evaluation.overlap import Overlap, mask_overlap, overlap_labels
-from napari_virtual_stain.evaluation.report import figure, html, metrics_json, metrics_table
+from napari_virtual_stain.evaluation.report import (
+    figure,
+    html,
+    metrics_json,
+    metrics_table,
+    set_html,
+)
 from napari_virtual_stain.evaluation.sampled import SampledR, sampled_pearson_r
+from napari_virtual_stain.evaluation.set_scores import (
+    SetScores,
+    set_json,
+    set_table,
+    single_scores,
+)
 from napari_virtual_stain.evaluation.significance import (
     PairedTest,
     bootstrap_interval,
@@ -39,6 +51,7 @@ __all__ = [
     "PairedTest",
     "RingCorrelation",
     "SampledR",
+    "SetScores",
     "Tolerance",
     "bootstrap_interval",
     "calibration",
@@ -59,6 +72,10 @@ __all__ = [
     "paired_t_test",
     "pearson_r",
     "sampled_pearson_r",
+    "set_html",
+    "set_json",
+    "set_table",
+    "single_scores",
     "structural_similarity",
     "tolerance_index",
 ]

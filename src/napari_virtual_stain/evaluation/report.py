@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from napari_virtual_stain.evaluation.comparison import Comparison
+from napari_virtual_stain.evaluation.set_scores import SetScores
 
 FORMAT = 1
 """Version of the form of :func:`metrics_json`, described in ``docs/metrics-json.md``."""
@@ -72,6 +74,19 @@ def html(comparison: Comparison) -> str:
     from napari_virtual_stain.evaluation.page import html as page
 
     return page(comparison)
+
+
+def set_html(sets: Sequence[SetScores], links: Mapping[tuple[str, str], str] | None = None) -> str:
+    """Render the scores of a set of images as one HTML page.
+
+    Returns
+    -------
+    str
+        See :func:`napari_virtual_stain.evaluation.page.set_html`.
+    """
+    from napari_virtual_stain.evaluation.page import set_html as page
+
+    return page(sets, links)
 
 
 def figure(comparison: Comparison) -> bytes:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 _HOME = {
     "ModelEntry": "model_store",
+    "PredictedPair": "predicted_folders",
     "RunFile": "training_run",
     "TiffTarget": "prediction",
     "TrainingLog": "training_logs",
@@ -24,6 +25,7 @@ _HOME = {
     "load_model": "model_store",
     "load_model_file": "model_file",
     "model_folder": "model_store",
+    "predicted_pairs": "predicted_folders",
     "read_image": "images",
     "read_options": "options_file",
     "read_pairs": "pairs",
@@ -36,9 +38,11 @@ _HOME = {
     "write_image": "images",
     "write_options": "options_file",
     "write_report": "report",
+    "write_set_report": "report",
 }
 __all__ = [
     "ModelEntry",
+    "PredictedPair",
     "RunFile",
     "TiffTarget",
     "TrainingLog",
@@ -52,6 +56,7 @@ __all__ = [
     "load_model",
     "load_model_file",
     "model_folder",
+    "predicted_pairs",
     "read_image",
     "read_options",
     "read_pairs",
@@ -64,6 +69,7 @@ __all__ = [
     "write_image",
     "write_options",
     "write_report",
+    "write_set_report",
 ]
 
 if TYPE_CHECKING:
@@ -87,8 +93,9 @@ if TYPE_CHECKING:
     )
     from napari_virtual_stain.io.options_file import read_options, write_options
     from napari_virtual_stain.io.pairs import read_pairs, read_stacks
+    from napari_virtual_stain.io.predicted_folders import PredictedPair, predicted_pairs
     from napari_virtual_stain.io.prediction import TiffTarget, ZarrTarget
-    from napari_virtual_stain.io.report import write_report
+    from napari_virtual_stain.io.report import write_report, write_set_report
     from napari_virtual_stain.io.training_logs import TrainingLog
     from napari_virtual_stain.io.training_run import RunFile, recover_model, run_file
 

@@ -6,6 +6,7 @@ import csv
 import io
 import json
 import os
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +14,7 @@ from napari_virtual_stain.errors import VirtualStainError
 from napari_virtual_stain.io._atomic import atomic_path
 
 if TYPE_CHECKING:
-    from napari_virtual_stain.evaluation import Comparison
+    from napari_virtual_stain.evaluation import Comparison, SetScores
 
 
 def write_report(
@@ -60,7 +61,7 @@ def write_report(
         "comparison": folder / "comparison.png",
     }
     if not overwrite:
-        _refuse_existing(folder, list(paths.values()))
+        refuse_earlier_report(folder, list(paths.values()))
 
     metrics = json.dumps(metrics_json(comparison), indent=2, ensure_ascii=False, allow_nan=False)
     texts = {
@@ -79,15 +80,71 @@ def write_report(
     return paths
 
 
+def write_set_report(
+    sets: Sequence[SetScores],
+    folder: str | os.PathLike[str],
+    *,
+    links: Mapping[tuple[str, str], str] | None = None,
+    overwrite: bool = False,
+) -> dict[str, Path]:
+    """Write the scores of a set of images into a folder.
+
+    Parameters
+    ----------
+    sets : sequence of one or two SetScores
+    folder : path-like
+    links : mapping of (model, image) to str, optional
+        Addresses of the reports of single images, relative to the folder.
+    overwrite : bool
+        Whether files of an earlier report may be replaced.
+
+    Returns
+    -------
+    dict of str to Path
+        What was written: ``report`` (``set.html``), ``summary`` (``set.json``, described in
+        ``docs/metrics-json.md``) and ``table`` (``set.csv``, a row for each model, image and
+        channel).
+
+    Raises
+    ------
+    VirtualStainError
+        If a file of the report exists and may not be replaced (nothing is written then), or if
+        a file cannot be written.
+    """
+    from napari_virtual_stain.evaluation import set_html, set_json, set_table
+
+    folder = Path(folder).expanduser()
+    paths = set_report_files(folder)
+    if not overwrite:
+        refuse_earlier_report(folder, list(paths.values()))
+    summary = json.dumps(set_json(sets), indent=2, ensure_ascii=False, allow_nan=False)
+    texts = {
+        "report": set_html(sets, links),
+        "summary": summary + "\n",
+        "table": _csv(set_table(sets)),
+    }
+    for name, text in texts.items():
+        with atomic_path(paths[name], overwrite) as temporary:
+            temporary.write_text(text, encoding="utf-8", newline="")
+    return paths
+
+
+def set_report_files(folder: Path) -> dict[str, Path]:
+    """Return the files of the report of a set, by what they hold."""
+    names = {"report": "set.html", "summary": "set.json", "table": "set.csv"}
+    return {what: folder / name for what, name in names.items()}
+
+
 def _csv(rows: list[dict[str, Any]]) -> str:
     file = io.StringIO()
-    writer = csv.DictWriter(file, list(rows[0]))
+    writer = csv.DictWriter(file, list(dict.fromkeys(key for row in rows for key in row)))
     writer.writeheader()
     writer.writerows(rows)
     return file.getvalue()
 
 
-def _refuse_existing(folder: Path, paths: list[Path]) -> None:
+def refuse_earlier_report(folder: Path, paths: list[Path]) -> None:
+    """Raise a :class:`VirtualStainError` if a file of a report is there already."""
     # Unlike Path.exists, os.path.lexists does not raise where the folder cannot be looked into.
     existing = [path.name for path in paths if os.path.lexists(path)]
     if existing:

@@ -1,5 +1,6 @@
-"""A comparison as one HTML page that holds everything it shows, for a browser or an e-mail."""
+"""Comparisons as HTML pages that hold everything they show, for a browser or an e-mail."""
 
 from napari_virtual_stain.evaluation.page.page import html
+from napari_virtual_stain.evaluation.page.set_page import set_html
 
-__all__ = ["html"]
+__all__ = ["html", "set_html"]

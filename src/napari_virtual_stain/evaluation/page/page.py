@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -16,6 +16,9 @@ from napari_virtual_stain.evaluation.page import pictures
 from napari_virtual_stain.evaluation.tolerance import Tolerance, tolerance_index
 from napari_virtual_stain.image import Image
 from napari_virtual_stain.version import __version__
+
+if TYPE_CHECKING:
+    from jinja2 import Template
 
 TITLES = {
     "pearson_r": ("Pearson r", ""),
@@ -82,6 +85,19 @@ def html(comparison: Comparison) -> str:
     str
         The page, UTF-8 when written.
     """
+    observed = comparison.observed
+    return template("image.html").render(
+        observed=observed.name,
+        predicted=comparison.predicted.name,
+        about=_about(comparison),
+        channels=[_channel(comparison, index) for index in range(len(comparison.channels))],
+        origin=list(_flattened(comparison.predicted.provenance)),
+        version=__version__,
+    )
+
+
+def template(name: str) -> Template:
+    """Return a template of a page by the name of its file. What is put into it is escaped."""
     # Half a second that most who compare do not need.
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
@@ -93,15 +109,7 @@ def html(comparison: Comparison) -> str:
         lstrip_blocks=True,
     )
     environment.filters["number"] = number
-    observed = comparison.observed
-    return environment.get_template("template.html").render(
-        observed=observed.name,
-        predicted=comparison.predicted.name,
-        about=_about(comparison),
-        channels=[_channel(comparison, index) for index in range(len(comparison.channels))],
-        origin=list(_flattened(comparison.predicted.provenance)),
-        version=__version__,
-    )
+    return environment.get_template(name)
 
 
 def number(value: Any) -> str:

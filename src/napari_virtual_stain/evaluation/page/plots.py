@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 import numpy as np
@@ -80,6 +80,38 @@ def tolerances(found: Tolerance) -> str:
         axes.set_xlim(0, 100)
         axes.set_ylim(bottom=0)
         axes.legend(frameon=False, fontsize=7)
+    return plot.address
+
+
+def boxes(values: Mapping[str, Mapping[str, Sequence[float]]], title: str) -> str:
+    """Draw a score of each image as boxes and dots, by channel and model."""
+    models = list(next(iter(values.values()), {}))
+    colours = (ACCENT, SECOND)
+    with _plot("", title) as (plot, axes):
+        for place, of_models in enumerate(values.values()):
+            for which, scores in enumerate(of_models.values()):
+                at = place + 0.36 * (which - (len(models) - 1) / 2)
+                colour = colours[which % len(colours)]
+                if scores:
+                    axes.boxplot(
+                        [scores],
+                        positions=[at],
+                        widths=0.28,
+                        showfliers=False,
+                        medianprops={"color": colour},
+                        boxprops={"color": FAINT},
+                    )
+                across = at + 0.1 * np.linspace(-1, 1, len(scores)) if len(scores) > 1 else [at]
+                axes.plot(across[: len(scores)], scores, "o", markersize=2.5, color=colour)
+        for model, colour in zip(models, colours, strict=False):
+            axes.plot([], [], "o", color=colour, label=model)
+        names = axes.set_xticks(range(len(values)), [name[:16] for name in values])
+        texts = [tick.label1 for tick in names]
+        if len(models) > 1:
+            texts += axes.legend(frameon=False, fontsize=7).get_texts()
+        for text in texts:
+            # Names are the user's: a dollar sign in one is no formula.
+            text.set_parse_math(False)
     return plot.address
 
 
