@@ -85,8 +85,8 @@ def command(
         if scores["pearson_r"]["mean"] is not None
     ]
     lines += [
-        f"{test['channel']}: {test['better']} better than {test['than']} by "
-        f"{test['mean_difference']:.3f}, p = {test['p']:.2g}"
+        f"{test['channel']}: r of {test['better']} − r of {test['than']} = "
+        f"{test['mean_difference']:+.4f} on average; p = {test['p']:.2g}, one-tailed"
         for test in summary["tests"]
     ]
     finish(
