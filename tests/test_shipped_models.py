@@ -14,13 +14,17 @@ from napari_virtual_stain.simulate import specimen
 SHIPPED = [entry for entry in io.list_models() if entry.built_in]
 
 
-def test_both_are_there():
-    assert {entry.name for entry in SHIPPED} == {"phase13_dapi_map2_nfh", "simulated_brightfield"}
+MEGABYTES = {"phase13_dapi_map2_nfh": 2, "phase13_gt_unet": 4, "simulated_brightfield": 2}
+"""What each of them takes at most."""
+
+
+def test_all_are_there():
+    assert {entry.name for entry in SHIPPED} == set(MEGABYTES)
 
 
 @pytest.mark.parametrize("entry", SHIPPED, ids=lambda entry: entry.name)
 def test_they_are_small_and_say_where_they_come_from(entry):
-    assert entry.path.stat().st_size <= 2_000_000
+    assert entry.path.stat().st_size <= MEGABYTES[entry.name] * 1_000_000
     origin = entry.spec.provenance
     assert origin.licence
     assert origin.attribution
@@ -40,7 +44,9 @@ def test_simulated_cells_of_ten_unseen_seeds():
         scores.append(
             [pearson_r(o, p) for o, p in zip(fluorescence.data, predicted.data, strict=True)]
         )
-    assert np.min(scores) >= 0.9
+    assert np.min(scores) >= 0.95
+    # Better than the checkpoint that shipped before: 0.974 and 0.973.
+    assert (np.mean(scores, axis=0) >= (0.98, 0.975)).all()
 
 
 def test_another_voxel_size_predicts_what_the_native_one_does():
@@ -78,6 +84,28 @@ def test_real_neurons_on_columns_that_training_never_saw(data_folder):
     held_out = {"X": slice(640, 800)}
     result = compare(observed.crop(held_out), predicted.crop(held_out))
     scores = {name: metrics["pearson_r"] for name, metrics in result.metrics.items()}
-    assert scores["DAPI"] >= 0.68
-    assert scores["MAP2"] >= 0.78
-    assert scores["NFH"] >= 0.45
+    # Better than the checkpoint that shipped before: 0.769, 0.867 and 0.614.
+    assert scores["DAPI"] >= 0.79
+    assert scores["MAP2"] >= 0.88
+    assert scores["NFH"] >= 0.63
+
+
+@pytest.mark.data
+@pytest.mark.filterwarnings("ignore:the voxel size")
+def test_a_global_transformer_sees_the_neurons_too_and_says_how_sure_it_is(data_folder):
+    """On a part of the columns that it never saw, as it predicts window by window."""
+    folder = data_folder / "isl_condition_b"
+    part = {"X": slice(640, 800), "Y": slice(0, 256)}
+    phase = io.read_image(folder / "phase.ome.tif").crop(part)
+    observed = io.read_image(folder / "fluorescence.ome.tif").crop(part)
+    model = io.load_model("phase13_gt_unet")
+    predicted, sigma = predict(model, phase, return_uncertainty=True)
+    scores = [
+        pearson_r(o, p) for o, p in zip(observed.numpy(), predicted.numpy(), strict=True)
+    ]
+    assert np.mean(scores) >= 0.5
+    # Where it is less sure, it is farther off.
+    for name in observed.channels:
+        seen, made = (image.channel(name).numpy() for image in (observed, predicted))
+        error = np.abs(np.subtract(seen, made, dtype=np.float64))
+        assert pearson_r(error, sigma.channel(f"{name} σ").numpy()) > 0.2
