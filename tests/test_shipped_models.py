@@ -100,9 +100,7 @@ def test_a_global_transformer_sees_the_neurons_too_and_says_how_sure_it_is(data_
     observed = io.read_image(folder / "fluorescence.ome.tif").crop(part)
     model = io.load_model("phase13_gt_unet")
     predicted, sigma = predict(model, phase, return_uncertainty=True)
-    scores = [
-        pearson_r(o, p) for o, p in zip(observed.numpy(), predicted.numpy(), strict=True)
-    ]
+    scores = [pearson_r(o, p) for o, p in zip(observed.numpy(), predicted.numpy(), strict=True)]
     assert np.mean(scores) >= 0.5
     # Where it is less sure, it is farther off.
     for name in observed.channels:

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from napari_virtual_stain.evaluation import compare, figure, metrics_json
-from napari_virtual_stain.evaluation.panels import FALSE, HIT, MISSED, _overlap, _round_length
+from napari_virtual_stain.evaluation.colours import FALSE, HIT, MISSED
+from napari_virtual_stain.evaluation.panels import _overlap, _round_length
 from napari_virtual_stain.image import Image
 
 

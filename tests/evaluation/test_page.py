@@ -12,6 +12,7 @@ import pytest
 from PIL import Image as Picture
 
 from napari_virtual_stain.evaluation import compare, html, mask_overlap, metrics_table
+from napari_virtual_stain.evaluation.colours import FALSE, MISSED, rgb
 from napari_virtual_stain.evaluation.page import pictures
 from napari_virtual_stain.evaluation.page.page import number
 from napari_virtual_stain.image import Image
@@ -150,8 +151,8 @@ def test_pictures_show_what_is_there():
 def test_errors_are_orange_where_missed_and_blue_where_made_up():
     painted = pictures.signed((-50.0, 100.0))(np.array([[-50.0, 0.0, 100.0, 500.0]]))
     np.testing.assert_array_equal(painted[0, 1], (0, 0, 0))
-    assert tuple(painted[0, 0]) == pictures.FALSE
-    assert tuple(painted[0, 2]) == tuple(painted[0, 3]) == pictures.MISSED
+    assert tuple(painted[0, 0]) == rgb(FALSE)
+    assert tuple(painted[0, 2]) == tuple(painted[0, 3]) == rgb(MISSED)
     merged = pictures.magenta_green(np.uint8([[255, 0]]), np.uint8([[255, 200]]))
     np.testing.assert_array_equal(merged, [[[255, 255, 255], [0, 200, 0]]])
 

@@ -19,6 +19,7 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Rectangle
 from matplotlib.transforms import ScaledTranslation
 
+from napari_virtual_stain.evaluation.colours import FALSE, HIT, MISSED, NEITHER, rgb
 from napari_virtual_stain.evaluation.comparison import Comparison
 from napari_virtual_stain.evaluation.errors import ERROR_TITLES
 from napari_virtual_stain.image import Image
@@ -30,8 +31,6 @@ GAP, GROUP_GAP, MARGIN = 0.08, 0.3, 0.25
 HEADER, ROW_HEADER, FOOT = 0.75, 0.55, 0.5
 
 INK, FAINT = "#1a1a1a", "#666666"
-# Told apart by people with any common colour vision (Okabe and Ito's orange and sky blue).
-MISSED, HIT, FALSE = "#f5a623", "#e8e8e8", "#3f9be8"
 EAST_ASIAN_FONTS = (
     "Noto Sans CJK JP",
     "Hiragino Sans",
@@ -114,13 +113,9 @@ def _flat(image: Image, channel: int) -> np.ndarray:
 
 
 def _overlap(observed: np.ndarray, predicted: np.ndarray) -> np.ndarray:
-    colours = np.array([_rgb("#000000"), _rgb(MISSED), _rgb(FALSE), _rgb(HIT)], np.uint8)
+    colours = np.array([rgb(colour) for colour in (NEITHER, MISSED, FALSE, HIT)], np.uint8)
     overlap: np.ndarray = colours[observed.astype(np.uint8) + 2 * predicted.astype(np.uint8)]
     return overlap
-
-
-def _rgb(colour: str) -> tuple[int, int, int]:
-    return int(colour[1:3], 16), int(colour[3:5], 16), int(colour[5:7], 16)
 
 
 def _zero_is_black(comparison: Comparison, name: str) -> TwoSlopeNorm:

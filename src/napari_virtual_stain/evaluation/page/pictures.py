@@ -8,13 +8,12 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
+from napari_virtual_stain.evaluation.colours import FALSE, HIT, MISSED, NEITHER, rgb
+
 LONGEST = 640
 """Side of a picture (px) beyond which it is made smaller."""
 
 QUALITY = 88
-
-# Told apart by people with any common colour vision (Okabe and Ito's orange and sky blue).
-NEITHER, HIT, MISSED, FALSE = (0, 0, 0), (232, 232, 232), (245, 166, 35), (63, 155, 232)
 
 Painter = Callable[[np.ndarray], np.ndarray]
 """Grey values (Y, X) → uint8, shape (Y, X) or (Y, X, 3)."""
@@ -35,7 +34,7 @@ def grey(limits: tuple[float, float]) -> Painter:
 def signed(limits: tuple[float, float]) -> Painter:
     """Return what paints errors: 0 black, above it orange, below it blue."""
     low, high = limits
-    ends = np.array([FALSE, MISSED], np.float32)
+    ends = np.array([rgb(FALSE), rgb(MISSED)], np.float32)
 
     def paint(plane: np.ndarray) -> np.ndarray:
         above = (plane / high).clip(0, 1)[..., np.newaxis]
@@ -48,8 +47,9 @@ def signed(limits: tuple[float, float]) -> Painter:
 
 def overlap(labels: np.ndarray) -> np.ndarray:
     """Paint labels of :func:`.overlap_labels`: both white, missed orange, made up blue."""
-    colours: np.ndarray = np.array([NEITHER, HIT, MISSED, FALSE], np.uint8)[labels]
-    return colours
+    colours = np.array([rgb(colour) for colour in (NEITHER, HIT, MISSED, FALSE)], np.uint8)
+    painted: np.ndarray = colours[labels]
+    return painted
 
 
 def magenta_green(observed: np.ndarray, predicted: np.ndarray) -> np.ndarray:
