@@ -37,7 +37,7 @@ gt_unet() {
   pairs_of_the_well
   vstain train isl_condition_b.csv --output phase13_gt_unet.safetensors --overwrite \
     --preset gt-unet --option filters=16 --option growth=8 --option window=64 --option dropout=0 \
-    --batch 8 --learning-rate 1e-3 --steps 1000 --validate-every 100 "${of_the_well[@]}" \
+    --batch 8 --learning-rate 1e-3 --averaging 0.98 --steps 1000 --validate-every 100 "${of_the_well[@]}" \
     --description "The same as phase13_dapi_map2_nfh by a small GT U-Net, which predicts a distribution over grey values: to see how that method works, and its uncertainty."
 }
 
