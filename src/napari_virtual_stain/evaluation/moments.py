@@ -109,7 +109,9 @@ class MomentsCounter:
             If the shapes differ.
         """
         for o, p in counted(observed, predicted, mask):
-            self._add(o, p)
+            # Of an infinite prediction every score is NaN, which needs no warning.
+            with np.errstate(invalid="ignore", over="ignore"):
+                self._add(o, p)
 
     def result(self) -> Moments:
         """Return the moments of all that was added."""
