@@ -7,9 +7,9 @@ The image is the ISL well of the shared data folder (`../shared/data`, or `$VSTA
 
 from __future__ import annotations
 
+import argparse
 import os
 import shutil
-import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -211,4 +211,7 @@ def pick(choice: object, value: object) -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]))
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("folder", type=Path)
+    asked = parser.parse_args()
+    main(asked.folder)

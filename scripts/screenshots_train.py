@@ -7,9 +7,9 @@ The images are those of the shared data folder (see `screenshots.py`). Models go
 
 from __future__ import annotations
 
+import argparse
 import os
 import shutil
-import sys
 from pathlib import Path
 
 import napari
@@ -161,4 +161,8 @@ def placed(layer: napari.layers.Layer) -> dict[str, object]:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), *sys.argv[2:3])
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("preset", nargs="?", default="")
+    asked = parser.parse_args()
+    main(asked.folder, asked.preset)
