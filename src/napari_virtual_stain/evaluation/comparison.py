@@ -43,7 +43,8 @@ class Comparison:
     error_limits : dict of str to (low, high)
         By channel, for the three error maps.
     metrics : dict of str to dict
-        By channel: every metric of `METRICS` over all its pixels; ``pearson_r_per_time``, a
+        By channel: every metric of `METRICS` over all its pixels, structural similarity and the
+        error of a restoration, as ``docs/metrics-json.md`` has them; ``pearson_r_per_time``, a
         list, where there is a T axis; and ``otsu_thresholds``, for ``observed`` and
         ``predicted`` a list over time points of the list of their thresholds (one, or one for
         each plane).

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from napari_virtual_stain.evaluation.comparison import Comparison
-from napari_virtual_stain.evaluation.set_scores import SetScores
+from napari_virtual_stain.evaluation.set_scores import SetScores, single_scores
 
 FORMAT = 1
 """Version of the form of :func:`metrics_json`, described in ``docs/metrics-json.md``."""
@@ -50,15 +50,10 @@ def metrics_json(comparison: Comparison) -> dict[str, Any]:
 
 
 def metrics_table(comparison: Comparison) -> list[dict[str, Any]]:
-    """Return the scores that are single numbers, a row for each channel; None if not defined."""
+    """Return the scores that are single values, a row for each channel; None if not defined."""
     return [
-        {"channel": name}
-        | {
-            key: _plain(value)
-            for key, value in scores.items()
-            if not isinstance(value, list | dict)
-        }
-        for name, scores in comparison.metrics.items()
+        {"channel": name} | {key: _plain(value) for key, value in scores.items()}
+        for name, scores in single_scores(comparison).items()
     ]
 
 

@@ -84,7 +84,8 @@ def sampled_pearson_r(
                 f"image {position + 1} has {times(of_observed)} observed and {times(of_predicted)} "
                 "predicted pixels; give them on one grid."
             )
-    ends = np.cumsum([o.size for o in observed])
+    flat = [[np.ravel(image) for image in images] for images in (observed, predicted)]
+    ends = np.cumsum([image.size for image in flat[0]])
     rng, values = np.random.default_rng(seed), []
     for _ in range(repeats):
         raise_if_stopped()
@@ -95,11 +96,11 @@ def sampled_pearson_r(
         pair = [
             np.concatenate(
                 [
-                    np.asarray(image).ravel()[part - start]
+                    image[part - start]
                     for image, part, start in zip(images, parts, starts, strict=True)
                 ]
             )
-            for images in (observed, predicted)
+            for images in flat
         ]
         values.append(pearson_r(pair[0], pair[1]))
     return SampledR(tuple(values))
