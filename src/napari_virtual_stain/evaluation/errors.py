@@ -39,6 +39,18 @@ def absolute_error(observed: np.ndarray, predicted: np.ndarray) -> np.ndarray:
     return difference
 
 
+def relative_error(observed: np.ndarray, predicted: np.ndarray) -> np.ndarray:
+    """Size of the error as a part of the observed value: abs(o − p) / abs(o), without a unit.
+
+    Infinite where the observed value is 0 and the prediction is not; 0 where both are.
+    """
+    error = absolute_error(observed, predicted)
+    size = np.abs(observed.astype(np.float32))
+    with np.errstate(divide="ignore", invalid="ignore"):
+        np.divide(error, size, out=error, where=(error != 0) | (size != 0))
+    return error
+
+
 ERRORS: dict[str, ErrorMap] = {
     "observed_minus_predicted": observed_minus_predicted,
     "predicted_minus_observed": predicted_minus_observed,

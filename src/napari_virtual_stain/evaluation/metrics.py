@@ -175,7 +175,7 @@ def peak_signal_to_noise_ratio(
         Infinite where the two are equal; NaN for a range of 0.
     """
     found = moments(observed, predicted, mask)
-    return _psnr(found, found.range_observed if data_range is None else data_range)
+    return psnr_of(found, found.range_observed if data_range is None else data_range)
 
 
 def noise_ceiling(noise_variance: float, image_variance: float) -> float:
@@ -229,7 +229,8 @@ def _relative_absolute_error(found: Moments) -> float:
     return _over(found.mean_absolute_error, found.mean_absolute_observed)
 
 
-def _psnr(found: Moments, data_range: float) -> float:
+def psnr_of(found: Moments, data_range: float) -> float:
+    """Return :func:`peak_signal_to_noise_ratio` from moments."""
     if not data_range > 0 or math.isnan(found.mean_squared_error):
         return math.nan
     if found.mean_squared_error == 0:
@@ -249,7 +250,7 @@ SCORES: dict[str, Callable[[Moments], float]] = {
     "normalized_root_mean_squared_error": _normalized_root_mean_squared_error,
     "relative_squared_error": _relative_squared_error,
     "relative_absolute_error": _relative_absolute_error,
-    "peak_signal_to_noise_ratio": lambda found: _psnr(found, found.range_observed),
+    "peak_signal_to_noise_ratio": lambda found: psnr_of(found, found.range_observed),
 }
 """What each metric makes of the moments of a pair, by the name under which it is reported."""
 

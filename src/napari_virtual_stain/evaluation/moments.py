@@ -19,10 +19,10 @@ import numpy as np
 from napari_virtual_stain.evaluation.shapes import check_same_shape
 from napari_virtual_stain.events import raise_if_stopped
 
-BLOCK = 1 << 18
+BLOCK = 1 << 16
 """Pixels taken at a time; a block of a pair in float64 fits a processor's cache."""
 
-PART = 1 << 20
+PART = 1 << 21
 """Pixels that a thread gets."""
 
 MOST_WORKERS = 8
@@ -90,6 +90,8 @@ class MomentsCounter:
         self._mean_o = self._mean_p = self._ss_o = self._ss_p = self._cross = 0.0
         self._absolute = self._squared = self._size = 0.0
         self._low, self._high = math.inf, -math.inf
+        # Fresh memory for each block would cost more than all that is computed with it.
+        self._room: np.ndarray | None = None
 
     def add(
         self, observed: np.ndarray, predicted: np.ndarray, mask: np.ndarray | None = None
@@ -108,7 +110,11 @@ class MomentsCounter:
         VirtualStainError
             If the shapes differ.
         """
-        for o, p in counted(observed, predicted, mask):
+        if self._room is None:
+            self._room = np.empty((3, min(BLOCK, max(1, observed.size))))
+        elif self._room.shape[1] < min(BLOCK, observed.size):
+            self._room = np.empty((3, BLOCK))
+        for o, p in counted(observed, predicted, mask, self._room):
             # Of an infinite prediction every score is NaN, which needs no warning.
             with np.errstate(invalid="ignore", over="ignore"):
                 self._add(o, p)
@@ -133,8 +139,10 @@ class MomentsCounter:
         )
 
     def _add(self, observed: np.ndarray, predicted: np.ndarray) -> None:
-        """Add a block of float64 pixels that count, shape (n,)."""
-        difference = observed - predicted
+        """Add a block of float64 pixels that count, shape (n,), which are overwritten."""
+        assert self._room is not None
+        o, p, difference = observed, predicted, self._room[2, : observed.size]
+        np.subtract(observed, predicted, out=difference)
         self._squared += float(difference @ difference)
         self._absolute += float(np.abs(difference, out=difference).sum())
         self._size += float(np.abs(observed, out=difference).sum())
@@ -142,7 +150,8 @@ class MomentsCounter:
         self._high = max(self._high, float(observed.max()))
         if self._origin is None:
             self._origin = float(observed[0]), float(predicted[0])
-        o, p = observed - self._origin[0], predicted - self._origin[1]
+        o -= self._origin[0]
+        p -= self._origin[1]
         mean_o, mean_p = float(o.mean()), float(p.mean())
         o -= mean_o
         p -= mean_p
@@ -235,9 +244,14 @@ def pooled(parts: Iterable[Moments]) -> Moments:
 
 
 def counted(
-    observed: np.ndarray, predicted: np.ndarray, mask: np.ndarray | None = None
+    observed: np.ndarray,
+    predicted: np.ndarray,
+    mask: np.ndarray | None = None,
+    room: np.ndarray | None = None,
 ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """Yield the pixels of a pair that count, block by block: new float64 arrays of shape (n,).
+    """Yield the pixels of a pair that count, block by block: float64 arrays of shape (n,).
+
+    They are new, or lie in `room` (shape (2, BLOCK) or larger) until the next are asked for.
 
     Raises
     ------
@@ -249,7 +263,7 @@ def counted(
     if not observed.size:
         return
     for block in blocks(*given):
-        o, p = (part.astype(np.float64).ravel() for part in block[:2])
+        o, p = (_flat(part, None if room is None else room[i]) for i, part in enumerate(block[:2]))
         taken = None if observed.dtype.kind in "biu" else np.isfinite(o)
         if mask is not None:
             chosen = block[2].ravel() != 0
@@ -258,6 +272,14 @@ def counted(
             o, p = o[taken], p[taken]
         if o.size:
             yield o, p
+
+
+def _flat(part: np.ndarray, room: np.ndarray | None) -> np.ndarray:
+    if room is None:
+        return part.astype(np.float64).ravel()
+    flat = room[: part.size]
+    flat.reshape(part.shape)[...] = part
+    return flat
 
 
 def blocks(*arrays: np.ndarray, size: int = BLOCK) -> Iterator[tuple[np.ndarray, ...]]:

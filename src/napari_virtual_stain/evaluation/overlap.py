@@ -83,6 +83,47 @@ def mask_overlap(
     return Overlap(hit, missed, false, neither)
 
 
+def threshold_overlap(
+    observed: np.ndarray,
+    predicted: np.ndarray,
+    thresholds: tuple[float, float],
+    mask: np.ndarray | None = None,
+) -> Overlap:
+    """Count the pixels of the two masks that lie above thresholds.
+
+    Parameters
+    ----------
+    observed, predicted : ndarray, same shape, any real dtype
+    thresholds : (observed, predicted)
+        Grey values; NaN for an empty mask.
+    mask : ndarray, same shape, optional
+        0 where a pixel does not count. Where the observed image is no finite number it does not
+        either.
+
+    Raises
+    ------
+    VirtualStainError
+        If the shapes differ.
+    """
+    check_same_shape(observed_image=observed, predicted_image=predicted, mask=mask)
+    above_o, above_p = (
+        # With a threshold of one of NumPy's own types, a whole image would be cast to float64.
+        image > np.float64(threshold) if image.dtype.kind == "f" else image > float(threshold)
+        for image, threshold in zip((observed, predicted), thresholds, strict=True)
+    )
+    counts = None if mask is None else mask != 0
+    if observed.dtype.kind == "f" and not np.isfinite(observed).all():
+        known = np.isfinite(observed)
+        counts = known if counts is None else counts & known
+    if counts is not None:
+        above_o, above_p = above_o & counts, above_p & counts
+    total = observed.size if counts is None else int(np.count_nonzero(counts))
+    hit = int(np.count_nonzero(above_o & above_p))
+    missed = int(np.count_nonzero(above_o)) - hit
+    false = int(np.count_nonzero(above_p)) - hit
+    return Overlap(hit, missed, false, total - hit - missed - false)
+
+
 def overlap_labels(observed: np.ndarray, predicted: np.ndarray) -> np.ndarray:
     """Return 1 where both masks are, 2 where the observed is alone, 3 where the predicted is.
 

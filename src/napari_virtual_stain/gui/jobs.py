@@ -13,7 +13,7 @@ import os
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, suppress
 from typing import Any
@@ -22,7 +22,7 @@ from napari.qt.threading import WorkerBase, WorkerBaseSignals, create_worker
 from qtpy.QtCore import Signal
 
 from napari_virtual_stain.errors import VirtualStainError
-from napari_virtual_stain.events import Event, Progress, Stopped, Work, stop_when
+from napari_virtual_stain.events import Progress, Stopped, Work, stop_when
 from napari_virtual_stain.gui.sentences import sentence
 from napari_virtual_stain.inference.devices import is_out_of_memory
 
@@ -56,7 +56,7 @@ class Job(WorkerBase):  # type: ignore[misc]
         Makes the generator, in the thread, so that its imports do not stop the window.
     """
 
-    def __init__(self, make_work: Callable[[], Work[Any]]) -> None:
+    def __init__(self, make_work: Callable[[], Generator[Any, None, Any]]) -> None:
         super().__init__(SignalsClass=_Signals)
         self._make_work = make_work
         self._last_shown = 0.0
@@ -86,7 +86,7 @@ class Job(WorkerBase):  # type: ignore[misc]
     def _is_cancelled(self) -> bool:
         return bool(self.abort_requested)
 
-    def _show(self, event: Event) -> None:
+    def _show(self, event: Any) -> None:
         if isinstance(event, Progress) and event.done < event.total:
             now = time.monotonic()
             if now - self._last_shown < SECONDS_BETWEEN_EVENTS:
@@ -146,6 +146,11 @@ def _set_garbage_aside(job: Job) -> None:
             gc.unfreeze()
 
     job.finished.connect(over)
+
+
+def has_unfinished() -> bool:
+    """Whether a job is on for which garbage is set aside."""
+    return bool(_unfinished)
 
 
 def give_way() -> None:

@@ -31,6 +31,10 @@ CUSTOMARY_AXES = {
 """What the axes of a layer can be, by their number; the first of three axes are a stack."""
 
 
+COMPARISON = "comparison"
+"""Key of our metadata that marks the layers of a comparison, which are nobody's input."""
+
+
 @dataclass(frozen=True, eq=False)
 class Source:
     """A layer, and the image that it is.
@@ -148,8 +152,20 @@ def describe_axes(axes: str) -> str:
 
 
 def image_layers(layers: Sequence[Layer]) -> list[Layer]:
-    """Return the image layers, the topmost first, as a person reads the layer list."""
-    return [one for one in reversed(list(layers)) if isinstance(one, napari.layers.Image)]
+    """Return the image layers, the topmost first, as a person reads the layer list.
+
+    Those of a comparison are none: they are views of others.
+    """
+    return [
+        one
+        for one in reversed(list(layers))
+        if isinstance(one, napari.layers.Image) and not is_of_comparison(one)
+    ]
+
+
+def is_of_comparison(layer: Layer) -> bool:
+    """Whether a layer is one of those that a comparison shows."""
+    return COMPARISON in _ours(layer)
 
 
 def _check_kind(layer: Layer) -> None:

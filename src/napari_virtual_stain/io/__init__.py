@@ -35,10 +35,13 @@ _HOME = {
     "run_file": "training_run",
     "save_model": "model_file",
     "store_model": "model_store",
+    "write_flip": "flip_animation",
     "write_image": "images",
     "write_options": "options_file",
+    "write_picture": "small_files",
     "write_report": "report",
     "write_set_report": "report",
+    "write_table": "small_files",
 }
 __all__ = [
     "ModelEntry",
@@ -66,14 +69,18 @@ __all__ = [
     "run_file",
     "save_model",
     "store_model",
+    "write_flip",
     "write_image",
     "write_options",
+    "write_picture",
     "write_report",
     "write_set_report",
+    "write_table",
 ]
 
 if TYPE_CHECKING:
     from napari_virtual_stain.io._atomic import check_writable
+    from napari_virtual_stain.io.flip_animation import write_flip
     from napari_virtual_stain.io.images import read_image, write_image
     from napari_virtual_stain.io.importing import import_model
     from napari_virtual_stain.io.isl import fetch_isl_well
@@ -96,6 +103,7 @@ if TYPE_CHECKING:
     from napari_virtual_stain.io.predicted_folders import PredictedPair, predicted_pairs
     from napari_virtual_stain.io.prediction import TiffTarget, ZarrTarget
     from napari_virtual_stain.io.report import write_report, write_set_report
+    from napari_virtual_stain.io.small_files import write_picture, write_table
     from napari_virtual_stain.io.training_logs import TrainingLog
     from napari_virtual_stain.io.training_run import RunFile, recover_model, run_file
 

@@ -10,8 +10,8 @@ import numpy as np
 
 from napari_virtual_stain.errors import VirtualStainError
 from napari_virtual_stain.gui.geometry import Geometry
+from napari_virtual_stain.gui.regions import rasterized
 from napari_virtual_stain.gui.train.picks import Unpainted
-from napari_virtual_stain.gui.train.regions import rasterized
 from napari_virtual_stain.gui.train.words import counted, shared, without
 from napari_virtual_stain.image import Image
 

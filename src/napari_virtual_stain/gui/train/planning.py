@@ -9,11 +9,11 @@ from napari_virtual_stain.events import Notice
 from napari_virtual_stain.gui.geometry import Geometry
 from napari_virtual_stain.gui.layers import Layer, Source
 from napari_virtual_stain.gui.predict.form import Pick
+from napari_virtual_stain.gui.regions import polygons_on
 from napari_virtual_stain.gui.train.form import Form
 from napari_virtual_stain.gui.train.offers import is_labels, read
 from napari_virtual_stain.gui.train.picks import PairPicks, called
 from napari_virtual_stain.gui.train.plan import PairPlan, Polygons
-from napari_virtual_stain.gui.train.regions import polygons_on
 from napari_virtual_stain.image import Image
 
 

@@ -1,0 +1,80 @@
+"""The button, what is said above and below it, and the progress of what runs."""
+
+from __future__ import annotations
+
+from qtpy.QtCore import Signal
+from qtpy.QtWidgets import (
+    QCheckBox,
+    QHBoxLayout,
+    QLabel,
+    QProgressBar,
+    QPushButton,
+    QVBoxLayout,
+    QWidget,
+)
+
+from napari_virtual_stain.events import Progress
+from napari_virtual_stain.gui.compare.state import Panel
+from napari_virtual_stain.gui.theme import PrimaryButton
+from napari_virtual_stain.gui.widgets import Messages, show_progress
+
+
+class Controls(QWidget):  # type: ignore[misc]
+    """What is pressed and what is said."""
+
+    compare_pressed = Signal()
+    cancel_pressed = Signal()
+    agreed = Signal(bool)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.before = Messages()
+        self.agree = QCheckBox("Do so")
+        self.agree.setToolTip("Only what is compared is cropped or resampled, not the layers.")
+        self.button = PrimaryButton("Compare")
+        self.stage = QLabel()
+        self.stage.setIndent(0)
+        self.bar = QProgressBar()
+        self.bar.setTextVisible(False)
+        self.cancel = QPushButton("Cancel")
+        self.after = Messages()
+        self._progress = QWidget()
+        row = QHBoxLayout()
+        row.setSpacing(6)
+        row.addWidget(self.bar, 1)
+        row.addWidget(self.cancel)
+        progress = QVBoxLayout(self._progress)
+        progress.setContentsMargins(0, 0, 0, 0)
+        progress.setSpacing(3)
+        progress.addWidget(self.stage)
+        progress.addLayout(row)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.setSpacing(6)
+        for widget in (self.before, self.agree, self.button, self._progress, self.after):
+            layout.addWidget(widget)
+        self._progress.hide()
+        self.agree.hide()
+        self.agree.clicked.connect(self.agreed.emit)
+        self.button.clicked.connect(lambda _=False: self.compare_pressed.emit())
+        self.cancel.clicked.connect(lambda _=False: self.cancel_pressed.emit())
+
+    def show_panel(self, panel: Panel) -> None:
+        """Show what can be pressed and what is said."""
+        self.before.show_lines(panel.before)
+        self.after.show_lines(panel.after)
+        self.agree.setVisible(panel.offers)
+        self.button.setEnabled(panel.can_compare)
+        self.button.setText(panel.button)
+        if panel.is_on:
+            tip = "Take the layers of the comparison away. Yours stay as they are."
+        elif panel.can_compare:
+            tip = "Show the pair on top of everything else, with scores. Your layers stay as is."
+        else:
+            tip = "\n".join(line.text for line in panel.before[:1])
+        self.button.setToolTip(tip)
+        self._progress.setVisible(panel.works)
+
+    def show_progress(self, progress: Progress) -> None:
+        """Show how far what runs is."""
+        show_progress(self.stage, self.bar, progress)

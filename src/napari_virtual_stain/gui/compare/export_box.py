@@ -1,0 +1,76 @@
+"""Buttons that save what is shown, and the dialogs that ask where."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from qtpy.QtCore import Signal
+from qtpy.QtWidgets import QFileDialog, QGridLayout, QPushButton, QWidget
+
+from napari_virtual_stain.gui.compare.view_box import narrow
+
+KINDS = {
+    "report": (
+        "Report…",
+        "Write a page that can be mailed, with pictures, all scores, error maps and masks as\n"
+        "OME-TIFF, into a folder.",
+        "",
+    ),
+    "flip": (
+        "Flip…",
+        "Save observed and predicted, taking turns, as GIF or MP4.",
+        "Animations (*.gif *.mp4)",
+    ),
+    "picture": (
+        "Picture…",
+        "Save observed, predicted, error maps and masks of what is shown as one PNG.",
+        "Pictures (*.png)",
+    ),
+    "scores": (
+        "Scores…",
+        "Save the scores of every plane and time point, and of the whole, as CSV.",
+        "Tables (*.csv)",
+    ),
+}
+ENDINGS = {"flip": ".gif", "picture": ".png", "scores": ".csv"}
+
+
+class ExportBox(QWidget):  # type: ignore[misc]
+    """A button for each kind of file."""
+
+    wanted = Signal(str, object)
+    """What is to be saved, and where."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.buttons = {kind: QPushButton(text) for kind, (text, *_) in KINDS.items()}
+        self.folder = Path.home()
+        self.stem = "comparison"
+        grid = QGridLayout(self)
+        grid.setContentsMargins(0, 0, 0, 0)
+        grid.setSpacing(4)
+        for at, (kind, button) in enumerate(self.buttons.items()):
+            button.setToolTip(KINDS[kind][1])
+            narrow(button)
+            button.clicked.connect(lambda _=False, kind=kind: self._ask(kind))
+            grid.addWidget(button, at // 4, at % 4)
+
+    def allow(self, allowed: bool) -> None:
+        """Enable the buttons, once there is something to save."""
+        for button in self.buttons.values():
+            button.setEnabled(allowed)
+
+    def _ask(self, kind: str) -> None:
+        title = KINDS[kind][0].removesuffix("…")
+        if kind == "report":
+            name = QFileDialog.getExistingDirectory(self, "Folder of the report", str(self.folder))
+            path = Path(name) / self.stem if name else None
+        else:
+            start = self.folder / f"{self.stem}{ENDINGS[kind]}"
+            name, _ = QFileDialog.getSaveFileName(self, title, str(start), KINDS[kind][2])
+            path = Path(name) if name else None
+            if path is not None and not path.suffix:
+                path = path.with_suffix(ENDINGS[kind])
+        if path is not None:
+            self.folder = path.parent
+            self.wanted.emit(kind, path)

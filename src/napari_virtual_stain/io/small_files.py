@@ -1,0 +1,46 @@
+"""Tables and pictures that somebody wants as a file of their own."""
+
+from __future__ import annotations
+
+import csv
+import io
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from napari_virtual_stain.io._atomic import atomic_path
+
+
+def write_table(
+    rows: Sequence[dict[str, Any]], path: str | os.PathLike[str], *, overwrite: bool = False
+) -> Path:
+    """Write a table as CSV, UTF-8, with the keys of its rows as header.
+
+    Raises
+    ------
+    VirtualStainError
+        If the file exists and may not be replaced, or cannot be written.
+    """
+    file = io.StringIO()
+    writer = csv.DictWriter(file, list(dict.fromkeys(key for row in rows for key in row)))
+    writer.writeheader()
+    writer.writerows(rows)
+    path = Path(path).expanduser()
+    with atomic_path(path, overwrite) as temporary:
+        temporary.write_text(file.getvalue(), encoding="utf-8", newline="")
+    return path
+
+
+def write_picture(png: bytes, path: str | os.PathLike[str], *, overwrite: bool = False) -> Path:
+    """Write a picture that has been rendered as PNG.
+
+    Raises
+    ------
+    VirtualStainError
+        If the file exists and may not be replaced, or cannot be written.
+    """
+    path = Path(path).expanduser()
+    with atomic_path(path, overwrite) as temporary:
+        temporary.write_bytes(png)
+    return path
