@@ -100,7 +100,7 @@ class Drawing:
             name=name,
             edge_color=COLOUR,
             face_color=f"{COLOUR}20" if face else "transparent",
-            edge_width=2,
+            edge_width=_width(below),
             **place,
         )
         self._viewer.add_layer(layer)
@@ -109,6 +109,15 @@ class Drawing:
         self._viewer.layers.selection.active = layer
         layer.mode = mode
         return layer
+
+
+def _width(layer: Layer | None) -> float:
+    """Return the width of a line that is seen on an image as a whole (px)."""
+    return 1.0 if layer is None else max(1.0, _side(layer) / 300)
+
+
+def _side(layer: Layer) -> float:
+    return float(max((layer.data[0] if layer.multiscale else layer.data).shape[-2:]))
 
 
 def _has_line(layer: Layer) -> bool:

@@ -18,6 +18,9 @@ from napari_virtual_stain.gui.widgets import Choice, WrappedLabel
 
 HEIGHT = 170
 AXIS_WIDTH = 48
+LEAST = 0.02
+"""Part of a score that a curve spans at least."""
+
 OBSERVED, PREDICTED = "#e05bd0", "#3fae6b"
 """As in the overlay: observed magenta, predicted green."""
 
@@ -113,8 +116,10 @@ class Plots(QWidget):  # type: ignore[misc]
         self.plot.setXRange(1, max(2, len(values)), padding=0.03)
         if known.any():
             low, high = float(heights[known].min()), float(heights[known].max())
-            room = (high - low) or abs(high) or 1.0
-            self.plot.setYRange(low - 0.08 * room, high + 0.08 * room, padding=0)
+            # Differences that mean nothing are not to look large.
+            room = max(high - low, LEAST * max(abs(high), abs(low))) or 1.0
+            middle = (high + low) / 2
+            self.plot.setYRange(middle - 0.58 * room, middle + 0.58 * room, padding=0)
         title = next(one.title for one in CURVE_SCORES if one.key == self.score.value())
         over = {"Z": "plane", "T": "time point"}[self.over.value() or "Z"]
         self.caption.setText(f"{title} of each {over}. Click to go there.")

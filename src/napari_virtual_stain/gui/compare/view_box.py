@@ -74,8 +74,7 @@ class ViewBox(QWidget):  # type: ignore[misc]
     def offer_channels(self, names: Sequence[str]) -> None:
         """Offer channels; one alone needs no choice."""
         self.channel.offer(list(range(len(names))), list(names), self.channel.value())
-        for widget in (self.channel, self.channel_label):
-            widget.setVisible(len(names) > 1)
+        self._channel_row.setVisible(len(names) > 1)
 
     def offer_under(self, layers: Sequence[Layer]) -> None:
         """Offer layers that merged channels can be shown over."""
@@ -173,14 +172,14 @@ class ViewBox(QWidget):  # type: ignore[misc]
                 ),
             ),
         )
-        channel = QWidget()
-        _row(channel, (self.channel_label, 0), (self.channel, 1))
+        self._channel_row = QWidget()
+        _row(self._channel_row, (self.channel_label, 0), (self.channel, 1))
         self.channel.setAccessibleName("Channel")
         self.under.setAccessibleName("Layer under the channels")
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(5)
-        layout.addWidget(channel)
+        layout.addWidget(self._channel_row)
         layout.addLayout(buttons)
         for widget in (
             self._flipping,
