@@ -8,8 +8,8 @@ import pytest
 
 from napari_virtual_stain.errors import VirtualStainError
 from napari_virtual_stain.gui.geometry import Geometry
-from napari_virtual_stain.gui.train.plan import PairPlan, stacked, training_pair
 from napari_virtual_stain.gui.regions import polygons_on, rasterized
+from napari_virtual_stain.gui.train.plan import PairPlan, stacked, training_pair
 from napari_virtual_stain.image import Image
 
 SOURCE = Image(np.zeros((20, 30)), "YX", channels=["phase"])

@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from qtpy.QtCore import QTimer
+from qtpy.QtCore import QThreadPool, QTimer
 from qtpy.QtGui import QHideEvent, QShowEvent
 from qtpy.QtWidgets import QVBoxLayout, QWidget
 
@@ -32,6 +32,8 @@ if TYPE_CHECKING:
     import napari.viewer
 
 TITLE = "Compare"
+PATIENCE = 5000
+"""Milliseconds that a window which closes waits for a thread to end."""
 
 
 class CompareDock(QWidget):  # type: ignore[misc]
@@ -53,6 +55,7 @@ class CompareDock(QWidget):  # type: ignore[misc]
         self._request: Request | None = None
         self._looks: list[Any] = []
         self._starting: list[Job] = []
+        self._alive: list[Running] = []
         self.running: Running | None = None
 
         self.rows, self.board, self.controls = PairRows(), Board(), Controls()
@@ -96,6 +99,7 @@ class CompareDock(QWidget):  # type: ignore[misc]
         self._starting.clear()
         if self.running is not None:
             running, self.running = self.running, None
+            self._alive.clear()
             running.close()
             running.deleteLater()
         self._request = None
@@ -169,13 +173,17 @@ class CompareDock(QWidget):  # type: ignore[misc]
         theme = get_settings().appearance.events.theme
         subscriptions.connect(theme, self.controls.button.follow_theme)
         subscriptions.connect(theme, self._on_theme)
-        starting = self._starting
+        starting, running = self._starting, self._alive
 
         def end() -> None:
             watch.close()
             subscriptions.close()
             for job in starting:
                 job.quit()
+            for one in running:
+                one.abandon()
+            if starting or running:  # threads that outlive the window would speak to what is gone
+                QThreadPool.globalInstance().waitForDone(PATIENCE)
 
         self._watch = watch
         # A window that closes tells its docks nothing, but it does destroy them.
@@ -200,6 +208,7 @@ class CompareDock(QWidget):  # type: ignore[misc]
             return  # it was ended meanwhile
         self._run = Run(Stage.ON)
         self.running = Running(self._viewer, self.board, subjects, request.match)
+        self._alive.append(self.running)
         self.running.said.connect(self._on_said)
         self.running.progressed.connect(self.controls.show_progress)
         self.running.worked.connect(self._on_worked)

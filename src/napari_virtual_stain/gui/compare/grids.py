@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from enum import Enum, auto
+from typing import Any
 
 import numpy as np
 
@@ -185,18 +186,33 @@ def along(geometry: Geometry) -> tuple[dict[str, float], dict[str, float]] | Non
     )
 
 
+def is_length(unit: object) -> bool:
+    """Whether a unit is one of length; pixels are none."""
+    return bool(_quantity(unit).is_compatible_with("micrometer"))
+
+
 def _factor(unit: object) -> float:
     """Return how many µm a unit of length is; 1 for what is none."""
+    return float(_quantity(unit).m_as("micrometer")) if is_length(unit) else 1.0
+
+
+def _quantity(unit: object) -> Any:
     import pint
 
-    quantity = pint.get_application_registry().Quantity(1, unit)  # type: ignore[no-untyped-call]
-    return float(quantity.m_as("micrometer")) if quantity.is_compatible_with("micrometer") else 1.0
+    return pint.get_application_registry().Quantity(1, unit)  # type: ignore[no-untyped-call]
 
 
 def _is_bare(geometry: Geometry) -> bool:
     """Whether nobody has said how large its pixels are."""
     place = along(geometry)
-    return place is not None and all(step == 1 for axis, step in place[0].items() if axis in "YX")
+    lengths = [
+        is_length(unit) for a, unit in zip(geometry.axes, geometry.units, strict=True) if a in "YX"
+    ]
+    return (
+        place is not None
+        and not any(lengths)
+        and all(step == 1 for axis, step in place[0].items() if axis in "YX")
+    )
 
 
 def _lies_elsewhere(observed: Geometry, predicted: Geometry) -> str:

@@ -36,6 +36,7 @@ class Latest(QObject):  # type: ignore[misc]
     def __init__(self, parent: QObject | None = None) -> None:
         super().__init__(parent)
         self.jobs: list[Job] = []
+        self._is_closed = False
         self._waiting: Callable[[], Generator[Any, None, Any]] | None = None
         self._timer = QTimer(self)
         self._timer.setSingleShot(True)
@@ -49,8 +50,9 @@ class Latest(QObject):  # type: ignore[misc]
             job.quit()
         self._timer.start()
 
-    def cancel(self) -> None:
-        """Run nothing any more."""
+    def close(self) -> None:
+        """Run nothing any more, and tell of nothing that still runs."""
+        self._is_closed = True
         self._waiting = None
         self._timer.stop()
         for job in self.jobs:
@@ -74,16 +76,17 @@ class Latest(QObject):  # type: ignore[misc]
         job.start()
 
     def _tell(self, job: Job, value: Any) -> None:
-        if self._waiting is None and job in self.jobs and not job.abort_requested:
+        if not self._is_closed and self._waiting is None and not job.abort_requested:
             self.found.emit(value)
 
     def _on_error(self, error: Exception) -> None:
-        self.failed.emit(error)
+        if not self._is_closed:
+            self.failed.emit(error)
 
     def _over(self, job: Job) -> None:
         if job in self.jobs:
             self.jobs.remove(job)
         if self._waiting is not None:
             self._start()
-        else:
+        elif not self._is_closed:
             self.finished.emit()

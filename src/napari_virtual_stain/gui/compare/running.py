@@ -61,6 +61,7 @@ class Running(QObject):  # type: ignore[misc]
         self._viewer, self._board, self._match = viewer, board, match
         self.session = Session(viewer, subjects)
         self.jobs: list[Job] = []
+        self._is_closed = False
         self._similar: dict[tuple[int, bool], float] = {}
         self._latest = Latest(self)
         self._plotting = Plotting(board, self.session)
@@ -102,10 +103,8 @@ class Running(QObject):  # type: ignore[misc]
 
     def close(self) -> None:
         """End the comparison, and leave the viewer as it was."""
+        self.abandon()
         self._board.view.stop()
-        self._latest.cancel()
-        self.cancel()
-        self._of_viewer.close()
         self._of_board.close()
         self._plotting.close()
         self._saving.close()
@@ -113,6 +112,13 @@ class Running(QObject):  # type: ignore[misc]
         self._keys.restore()
         self._drawing.close()
         self.session.close()
+
+    def abandon(self) -> None:
+        """Follow the viewer no more, and stop what runs: the window is being closed."""
+        self._latest.close()
+        self._is_closed = True
+        self.cancel()
+        self._of_viewer.close()
 
     def _connect(self) -> None:
         view, session = self._board.view, self.session
@@ -261,10 +267,12 @@ class Running(QObject):  # type: ignore[misc]
     def _over(self, job: Job) -> None:
         if job in self.jobs:
             self.jobs.remove(job)
+        if self._is_closed:
+            return
         self.worked.emit(bool(self.jobs))
 
     def _on_event(self, job: Job, event: Any) -> None:
-        if job.abort_requested:
+        if job.abort_requested or self._is_closed:
             return
         if isinstance(event, Progress):
             self.progressed.emit(event)
@@ -290,6 +298,8 @@ class Running(QObject):  # type: ignore[misc]
             self._plotting.take(found)
 
     def _on_error(self, error: Exception) -> None:
+        if self._is_closed:
+            return
         self.said.emit(Line(Tone.ERROR, report(error)))
 
     def _rescore(self) -> None:

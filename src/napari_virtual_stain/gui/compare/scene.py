@@ -194,8 +194,11 @@ class Scene:
         name = getattr(layer, "name_overlay", None)
         if name is not None:  # so that the canvas says which one it shows
             name.visible = True
-        self._viewer.add_layer(layer)
-        layer = next(one for one in reversed(list(self._viewer.layers)) if one == layer)
+        # On top of ours, and below what the user has added above them.
+        ours = [self._viewer.layers.index(one) for one in self.layers()]
+        place = max(ours) + 1 if ours else len(self._viewer.layers)
+        self._viewer.layers.insert(place, layer)
+        layer = self._viewer.layers[place]
         self._layers[look.key] = layer
         for name, value in self._remembered.pop(look.key, {}).items():
             setattr(layer, name, value)
