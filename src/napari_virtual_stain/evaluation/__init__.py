@@ -7,9 +7,11 @@ from napari_virtual_stain.evaluation.calibration import (
 )
 from napari_virtual_stain.evaluation.comparison import Comparison, compare, compare_events
 from napari_virtual_stain.evaluation.confusion import Confusion, ConfusionCounter, confusion_matrix
+from napari_virtual_stain.evaluation.details import Details
 from napari_virtual_stain.evaluation.instances import InstanceMatch, match_instances
-from napari_virtual_stain.evaluation.metrics import METRICS, noise_ceiling, pearson_r
+from napari_virtual_stain.evaluation.metrics import METRICS, pearson_r
 from napari_virtual_stain.evaluation.moments import Moments, MomentsCounter, moments
+from napari_virtual_stain.evaluation.noise import noise_ceiling, noise_variances
 from napari_virtual_stain.evaluation.overlap import Overlap, mask_overlap, overlap_labels
 from napari_virtual_stain.evaluation.report import (
     figure,
@@ -34,7 +36,11 @@ from napari_virtual_stain.evaluation.similarity import (
     global_structural_similarity,
     structural_similarity,
 )
-from napari_virtual_stain.evaluation.spectrum import RingCorrelation, fourier_ring_correlation
+from napari_virtual_stain.evaluation.spectrum import (
+    RingCorrelation,
+    RingCounter,
+    fourier_ring_correlation,
+)
 from napari_virtual_stain.evaluation.tolerance import Tolerance, tolerance_index
 
 __all__ = [
@@ -44,12 +50,14 @@ __all__ = [
     "Comparison",
     "Confusion",
     "ConfusionCounter",
+    "Details",
     "InstanceMatch",
     "Moments",
     "MomentsCounter",
     "Overlap",
     "PairedTest",
     "RingCorrelation",
+    "RingCounter",
     "SampledR",
     "SetScores",
     "Tolerance",
@@ -68,6 +76,7 @@ __all__ = [
     "metrics_table",
     "moments",
     "noise_ceiling",
+    "noise_variances",
     "overlap_labels",
     "paired_t_test",
     "pearson_r",

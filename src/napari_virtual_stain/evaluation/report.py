@@ -24,6 +24,7 @@ def metrics_json(comparison: Comparison) -> dict[str, Any]:
     channels = {
         name: {
             **scores,
+            **comparison.details[name].as_scores(),
             "match_coefficients": [{"gain": g, "offset": o} for g, o in coefficients],
             "display_limits": comparison.display_limits[name],
             "error_limits": comparison.error_limits[name],

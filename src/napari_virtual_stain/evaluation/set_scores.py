@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -60,11 +60,14 @@ class SetScores:
 def single_scores(comparison: Comparison) -> dict[str, dict[str, Any]]:
     """Return the scores of a comparison that are single values, by channel."""
     return {
-        channel: {
-            name: value for name, value in scores.items() if not isinstance(value, list | dict)
-        }
+        channel: single_values({**scores, **comparison.details[channel].as_scores()})
         for channel, scores in comparison.metrics.items()
     }
+
+
+def single_values(scores: Mapping[str, Any]) -> dict[str, Any]:
+    """Return those of the scores of a channel that are single values."""
+    return {name: value for name, value in scores.items() if not isinstance(value, list | dict)}
 
 
 def set_table(sets: Sequence[SetScores]) -> list[dict[str, Any]]:
