@@ -14,8 +14,10 @@ from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
 
+from napari_virtual_stain.evaluation.calibration import Calibration
 from napari_virtual_stain.evaluation.confusion import Confusion
 from napari_virtual_stain.evaluation.moments import counted
+from napari_virtual_stain.evaluation.spectrum import RingCorrelation
 from napari_virtual_stain.evaluation.tolerance import Tolerance
 
 SIDE = 3.1
@@ -31,11 +33,18 @@ class Plot:
     address = ""
 
 
-def against(observed: np.ndarray, predicted: np.ndarray, limits: tuple[float, float]) -> str:
+def against(
+    observed: np.ndarray,
+    predicted: np.ndarray,
+    limits: tuple[float, float],
+    mask: np.ndarray | None = None,
+) -> str:
     """Draw how often each observed grey value was predicted as which."""
     edges = np.linspace(*limits, BINS + 1)
     counts = np.zeros((BINS, BINS))
-    for o, p in counted(observed, predicted):
+    for o, p in counted(observed, predicted, mask):
+        if np.isnan(p).any():
+            o, p = o[~np.isnan(p)], p[~np.isnan(p)]
         counts += np.histogram2d(p.clip(*limits), o.clip(*limits), bins=(edges, edges))[0]
     with _plot("observed", "predicted") as (plot, axes):
         axes.pcolormesh(
@@ -80,6 +89,36 @@ def tolerances(found: Tolerance) -> str:
         axes.set_xlim(0, 100)
         axes.set_ylim(bottom=0)
         axes.legend(frameon=False, fontsize=7)
+    return plot.address
+
+
+def spectrum(found: RingCorrelation, unit: str) -> str:
+    """Draw the correlation of the spectra over the fineness of structures."""
+    with _plot(f"fineness, 1/{unit}", "correlation") as (plot, axes):
+        axes.plot(found.frequencies, found.correlation, color=ACCENT)
+        axes.axhline(1 / 7, color=FAINT, linewidth=0.8, linestyle="--")
+        resolution = found.resolution()
+        if np.isfinite(resolution):
+            axes.axvline(1 / resolution, color=SECOND, linewidth=0.8)
+        axes.set_xlim(left=0)
+        axes.set_ylim(min(0.0, float(np.nanmin([0.0, *found.correlation]))), 1.02)
+    return plot.address
+
+
+def coverage(found: Calibration) -> str:
+    """Draw how many pixels lie within the intervals that σ promises."""
+    with _plot("promised, % of the pixels", "true, % of the pixels") as (plot, axes):
+        axes.plot([0, 100], [0, 100], color=FAINT, linewidth=0.8, linestyle="--")
+        axes.plot(
+            100 * np.array(found.nominal),
+            100 * np.array(found.observed),
+            "o-",
+            color=ACCENT,
+            markersize=3,
+        )
+        axes.set_xlim(0, 100)
+        axes.set_ylim(0, 100)
+        axes.set_aspect("equal")
     return plot.address
 
 
