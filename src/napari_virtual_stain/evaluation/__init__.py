@@ -13,19 +13,28 @@ from napari_virtual_stain.evaluation.metrics import METRICS, pearson_r
 from napari_virtual_stain.evaluation.moments import Moments, MomentsCounter, moments
 from napari_virtual_stain.evaluation.noise import noise_ceiling, noise_variances
 from napari_virtual_stain.evaluation.overlap import Overlap, mask_overlap, overlap_labels
+from napari_virtual_stain.evaluation.paired_pixels import paired_pixels
 from napari_virtual_stain.evaluation.report import (
     figure,
     html,
     metrics_json,
     metrics_table,
     set_html,
+    transfer_html,
 )
-from napari_virtual_stain.evaluation.sampled import SampledR, sampled_pearson_r
+from napari_virtual_stain.evaluation.sampled import (
+    PixelDraws,
+    Positions,
+    SampledR,
+    sampled_pearson_r,
+)
 from napari_virtual_stain.evaluation.set_scores import (
     SetScores,
+    mean_tolerance,
     set_json,
     set_table,
     single_scores,
+    single_values,
 )
 from napari_virtual_stain.evaluation.significance import (
     PairedTest,
@@ -42,6 +51,12 @@ from napari_virtual_stain.evaluation.spectrum import (
     fourier_ring_correlation,
 )
 from napari_virtual_stain.evaluation.tolerance import Tolerance, tolerance_index
+from napari_virtual_stain.evaluation.transfer import (
+    TransferMatrix,
+    transfer_json,
+    transfer_matrix,
+    transfer_table,
+)
 
 __all__ = [
     "METRICS",
@@ -56,11 +71,14 @@ __all__ = [
     "MomentsCounter",
     "Overlap",
     "PairedTest",
+    "PixelDraws",
+    "Positions",
     "RingCorrelation",
     "RingCounter",
     "SampledR",
     "SetScores",
     "Tolerance",
+    "TransferMatrix",
     "bootstrap_interval",
     "calibration",
     "compare",
@@ -72,12 +90,14 @@ __all__ = [
     "html",
     "mask_overlap",
     "match_instances",
+    "mean_tolerance",
     "metrics_json",
     "metrics_table",
     "moments",
     "noise_ceiling",
     "noise_variances",
     "overlap_labels",
+    "paired_pixels",
     "paired_t_test",
     "pearson_r",
     "sampled_pearson_r",
@@ -85,6 +105,11 @@ __all__ = [
     "set_json",
     "set_table",
     "single_scores",
+    "single_values",
     "structural_similarity",
     "tolerance_index",
+    "transfer_html",
+    "transfer_json",
+    "transfer_matrix",
+    "transfer_table",
 ]

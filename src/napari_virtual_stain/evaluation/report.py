@@ -8,6 +8,7 @@ from typing import Any
 
 from napari_virtual_stain.evaluation.comparison import Comparison
 from napari_virtual_stain.evaluation.set_scores import SetScores, single_scores
+from napari_virtual_stain.evaluation.transfer import TransferMatrix
 
 FORMAT = 1
 """Version of the form of :func:`metrics_json`, described in ``docs/metrics-json.md``."""
@@ -83,6 +84,21 @@ def set_html(sets: Sequence[SetScores], links: Mapping[tuple[str, str], str] | N
     from napari_virtual_stain.evaluation.page import set_html as page
 
     return page(sets, links)
+
+
+def transfer_html(
+    matrices: Sequence[TransferMatrix], links: Mapping[str, str] | None = None
+) -> str:
+    """Render matrices of models × data sets as one HTML page.
+
+    Returns
+    -------
+    str
+        See :func:`napari_virtual_stain.evaluation.page.transfer_html`.
+    """
+    from napari_virtual_stain.evaluation.page import transfer_html as page
+
+    return page(matrices, links)
 
 
 def figure(comparison: Comparison) -> bytes:

@@ -12,15 +12,34 @@ from typing import TYPE_CHECKING, Any
 
 from napari_virtual_stain.errors import VirtualStainError
 from napari_virtual_stain.io._atomic import atomic_path
+from napari_virtual_stain.io._atomic_folder import atomic_folder
 
 if TYPE_CHECKING:
-    from napari_virtual_stain.evaluation import Comparison, SetScores
+    from napari_virtual_stain.evaluation import Comparison, SetScores, TransferMatrix
+
+FILES = {
+    "report": "report.html",
+    "metrics": "metrics.json",
+    "table": "metrics.csv",
+    "observed_minus_predicted": "observed_minus_predicted.ome.tif",
+    "predicted_minus_observed": "predicted_minus_observed.ome.tif",
+    "absolute_error": "absolute_error.ome.tif",
+    "masks.observed": "masks.observed.ome.tif",
+    "masks.predicted": "masks.predicted.ome.tif",
+    "observed_clipped": "observed_clipped.ome.tif",
+    "comparison": "comparison.png",
+}
+"""Files of the report of an image, by what they hold."""
 
 
 def write_report(
-    comparison: Comparison, folder: str | os.PathLike[str], *, overwrite: bool = False
+    comparison: Comparison,
+    folder: str | os.PathLike[str],
+    *,
+    overwrite: bool = False,
+    made_from: Mapping[str, Any] | None = None,
 ) -> dict[str, Path]:
-    """Write a comparison into a folder, which is made if it does not exist.
+    """Write a comparison into a folder, which appears as a whole if it does not exist.
 
     Parameters
     ----------
@@ -28,6 +47,9 @@ def write_report(
     folder : path-like
     overwrite : bool
         Whether files of an earlier report may be replaced. Other files are never touched.
+    made_from : mapping, optional
+        Plain JSON values that ``metrics.json`` is to hold as ``made_from``: by them
+        :func:`.earlier_report` knows a report again.
 
     Returns
     -------
@@ -44,40 +66,44 @@ def write_report(
         If a file of the report exists and may not be replaced (nothing is written then), or if
         a file cannot be written.
     """
+    folder = Path(folder).expanduser()
+    paths = report_files(folder)
+    if not overwrite:
+        refuse_earlier_report(folder, list(paths.values()))
+    if os.path.lexists(folder):
+        _write(comparison, folder, overwrite, made_from)
+    else:
+        with atomic_folder(folder) as temporary:
+            _write(comparison, temporary, overwrite, made_from)
+    return paths
+
+
+def report_files(folder: Path) -> dict[str, Path]:
+    """Return the files of the report of an image, by what they hold."""
+    return {what: folder / name for what, name in FILES.items()}
+
+
+def _write(
+    comparison: Comparison, folder: Path, overwrite: bool, made_from: Mapping[str, Any] | None
+) -> None:
     from napari_virtual_stain.evaluation import figure, html, metrics_json, metrics_table
     from napari_virtual_stain.io.images import write_image
 
-    folder = Path(folder).expanduser()
+    paths = report_files(folder)
+    values = _from(metrics_json(comparison), made_from)
+    texts = {"report": html(comparison), "table": _csv(metrics_table(comparison))}
+    picture = figure(comparison)
     images = {
         **comparison.errors,
         **{f"masks.{which}": mask for which, mask in comparison.masks.items()},
         "observed_clipped": comparison.clipped,
     }
-    paths = {
-        "report": folder / "report.html",
-        "metrics": folder / "metrics.json",
-        "table": folder / "metrics.csv",
-        **{name: folder / f"{name}.ome.tif" for name in images},
-        "comparison": folder / "comparison.png",
-    }
-    if not overwrite:
-        refuse_earlier_report(folder, list(paths.values()))
-
-    metrics = json.dumps(metrics_json(comparison), indent=2, ensure_ascii=False, allow_nan=False)
-    texts = {
-        "report": html(comparison),
-        "metrics": metrics + "\n",
-        "table": _csv(metrics_table(comparison)),
-    }
-    picture = figure(comparison)
-    for name, text in texts.items():
-        with atomic_path(paths[name], overwrite) as temporary:
-            temporary.write_text(text, encoding="utf-8", newline="")
     for name, image in images.items():
         write_image(image, paths[name], overwrite=overwrite)
     with atomic_path(paths["comparison"], overwrite) as temporary:
         temporary.write_bytes(picture)
-    return paths
+    # The scores last: where they are, the report is whole.
+    _write_texts({**texts, "metrics": _json(values)}, paths, overwrite)
 
 
 def write_set_report(
@@ -86,17 +112,21 @@ def write_set_report(
     *,
     links: Mapping[tuple[str, str], str] | None = None,
     overwrite: bool = False,
+    made_from: Mapping[str, Any] | None = None,
 ) -> dict[str, Path]:
     """Write the scores of a set of images into a folder.
 
     Parameters
     ----------
-    sets : sequence of one or two SetScores
+    sets : sequence of SetScores
+        Of one model or several, of the same images.
     folder : path-like
     links : mapping of (model, image) to str, optional
         Addresses of the reports of single images, relative to the folder.
     overwrite : bool
         Whether files of an earlier report may be replaced.
+    made_from : mapping, optional
+        Plain JSON values that the summary is to hold as ``made_from``.
 
     Returns
     -------
@@ -117,16 +147,83 @@ def write_set_report(
     paths = set_report_files(folder)
     if not overwrite:
         refuse_earlier_report(folder, list(paths.values()))
-    summary = json.dumps(set_json(sets), indent=2, ensure_ascii=False, allow_nan=False)
     texts = {
         "report": set_html(sets, links),
-        "summary": summary + "\n",
         "table": _csv(set_table(sets)),
+        "summary": _json(_from(set_json(sets), made_from)),
     }
+    _write_texts(texts, paths, overwrite)
+    return paths
+
+
+def write_transfer_report(
+    matrices: Sequence[TransferMatrix],
+    folder: str | os.PathLike[str],
+    *,
+    links: Mapping[str, str] | None = None,
+    overwrite: bool = False,
+    made_from: Mapping[str, Any] | None = None,
+) -> dict[str, Path]:
+    """Write matrices of models × data sets into a folder.
+
+    Parameters
+    ----------
+    matrices : sequence of TransferMatrix
+        Of several scores of the same models and data sets.
+    folder : path-like
+    links : mapping of str to str, optional
+        Addresses of the reports of the data sets, relative to the folder.
+    overwrite : bool
+        Whether files of an earlier report may be replaced.
+    made_from : mapping, optional
+        Plain JSON values that the summary is to hold as ``made_from``.
+
+    Returns
+    -------
+    dict of str to Path
+        What was written: ``report`` (``transfer.html``), ``summary`` (``transfer.json``,
+        described in ``docs/metrics-json.md``) and ``table`` (``transfer.csv``, a row for each
+        score, channel, model and data set).
+
+    Raises
+    ------
+    VirtualStainError
+        If a file of the report exists and may not be replaced (nothing is written then), or if
+        a file cannot be written.
+    """
+    from napari_virtual_stain.evaluation import transfer_html, transfer_json, transfer_table
+
+    folder = Path(folder).expanduser()
+    paths = transfer_report_files(folder)
+    if not overwrite:
+        refuse_earlier_report(folder, list(paths.values()))
+    texts = {
+        "report": transfer_html(matrices, links),
+        "table": _csv(transfer_table(matrices)),
+        "summary": _json(_from(transfer_json(matrices), made_from)),
+    }
+    _write_texts(texts, paths, overwrite)
+    return paths
+
+
+def transfer_report_files(folder: Path) -> dict[str, Path]:
+    """Return the files of the report of models × data sets, by what they hold."""
+    names = {"report": "transfer.html", "summary": "transfer.json", "table": "transfer.csv"}
+    return {what: folder / name for what, name in names.items()}
+
+
+def _write_texts(texts: Mapping[str, str], paths: Mapping[str, Path], overwrite: bool) -> None:
     for name, text in texts.items():
         with atomic_path(paths[name], overwrite) as temporary:
             temporary.write_text(text, encoding="utf-8", newline="")
-    return paths
+
+
+def _from(values: dict[str, Any], made_from: Mapping[str, Any] | None) -> dict[str, Any]:
+    return values if made_from is None else {**values, "made_from": dict(made_from)}
+
+
+def _json(values: Mapping[str, Any]) -> str:
+    return json.dumps(values, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
 
 
 def set_report_files(folder: Path) -> dict[str, Path]:

@@ -2,5 +2,6 @@
 
 from napari_virtual_stain.evaluation.page.page import html
 from napari_virtual_stain.evaluation.page.set_page import set_html
+from napari_virtual_stain.evaluation.page.transfer_page import transfer_html
 
-__all__ = ["html", "set_html"]
+__all__ = ["html", "set_html", "transfer_html"]

@@ -13,7 +13,19 @@ from napari_virtual_stain.evaluation.set_scores import SetScores, set_json
 from napari_virtual_stain.version import __version__
 
 SHOWN = ("pearson_r", "structural_similarity", "fitted_normalized_root_mean_squared_error")
-"""Scores of the page; the table file has all."""
+"""Scores that are drawn; the table file has all."""
+
+IN_TABLE = {
+    "pearson_r": "Pearson r",
+    "noise_ceiling": "at most, for noise",
+    "structural_similarity": "SSIM",
+    "fitted_normalized_root_mean_squared_error": "NRMSE after the best fit",
+    "mask_dice": "Dice of Otsu masks",
+    "tolerance_index": "tolerance index",
+}
+"""Scores of the table of means, and what they are called there."""
+
+LESS_IS_BETTER = frozenset({"fitted_normalized_root_mean_squared_error", "tolerance_index"})
 
 
 def set_html(sets: Sequence[SetScores], links: Mapping[tuple[str, str], str] | None = None) -> str:
@@ -21,7 +33,8 @@ def set_html(sets: Sequence[SetScores], links: Mapping[tuple[str, str], str] | N
 
     Parameters
     ----------
-    sets : sequence of one or two SetScores
+    sets : sequence of SetScores
+        Of the same images.
     links : mapping of (model, image) to str, optional
         Addresses of the pages of single images, relative to this page.
 
@@ -40,23 +53,37 @@ def set_html(sets: Sequence[SetScores], links: Mapping[tuple[str, str], str] | N
             channel: {one.model: _known(one.values(channel, score)) for one in sets}
             for channel in channels
         }
-        drawn.append((TITLES[score][0], plots.boxes(values, TITLES[score][0])))
-    means: list[dict[str, Any]] = []
-    for model, of_channels in summary["models"].items():
-        for channel, scores in of_channels.items():
-            means.append(
-                {
-                    "model": model,
-                    "channel": channel,
-                    "scores": [_mean(scores.get(score)) for score in SHOWN],
-                }
-            )
+        better = "less" if score in LESS_IS_BETTER else "more"
+        drawn.append((TITLES[score][0], plots.boxes(values, TITLES[score][0]), better))
+    # The ceiling of noise is there only if noise was given.
+    known = {score for one in sets for channel in one.channels for score in one.scores(channel)}
+    in_table = [score for score in IN_TABLE if score in known]
+    means = [
+        {
+            "model": model,
+            "channel": channel,
+            "scores": [mean_and_interval(scores.get(score)) for score in in_table],
+        }
+        for model, of_channels in summary["models"].items()
+        for channel, scores in of_channels.items()
+    ]
     return template("set.html").render(
         models=[one.model for one in sets],
         count=summary["images"],
-        titles=[TITLES[score][0] for score in SHOWN],
+        titles=[IN_TABLE[score] for score in in_table],
         plots=drawn,
+        tolerances=_tolerances(sets, channels),
         means=means,
+        sampled=[
+            (
+                one.model,
+                channel,
+                f"{number(found.mean)} ± {number(found.spread)}",
+                f"{len(found.values)} × {found.pixels:,}",
+            )
+            for one in sets
+            for channel, found in one.sampled.items()
+        ],
         tests=summary["tests"],
         channels=channels,
         rows=[
@@ -73,12 +100,30 @@ def set_html(sets: Sequence[SetScores], links: Mapping[tuple[str, str], str] | N
     )
 
 
-def _known(values: Sequence[float]) -> list[float]:
-    return [value for value in values if math.isfinite(value)]
-
-
-def _mean(found: Mapping[str, Any] | None) -> str:
+def mean_and_interval(found: Mapping[str, Any] | None) -> str:
+    """Return a mean with the interval that it lies in; a dash for one that there is not."""
     if found is None:
         return "–"
     low, high = (number(end) for end in found["interval"])
     return f"{number(found['mean'])} ({low} … {high})"
+
+
+def _tolerances(sets: Sequence[SetScores], channels: Sequence[str]) -> list[tuple[str, str, str]]:
+    """Return for each channel its name, the curves of all models, and where they are lowest."""
+    from napari_virtual_stain.evaluation.page import plots
+
+    drawn = []
+    for channel in channels:
+        found = {one.model: one.tolerances[channel] for one in sets if channel in one.tolerances}
+        if not found:
+            continue
+        told = "; ".join(
+            f"{model}: {number(one.index)} at {number(100 * one.level)} %"
+            for model, one in found.items()
+        )
+        drawn.append((channel, plots.tolerances_of_models(found), told))
+    return drawn
+
+
+def _known(values: Sequence[float]) -> list[float]:
+    return [value for value in values if math.isfinite(value)]
