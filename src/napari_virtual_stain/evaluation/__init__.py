@@ -8,6 +8,16 @@ from napari_virtual_stain.evaluation.calibration import (
 from napari_virtual_stain.evaluation.comparison import Comparison, compare, compare_events
 from napari_virtual_stain.evaluation.confusion import Confusion, ConfusionCounter, confusion_matrix
 from napari_virtual_stain.evaluation.details import Details
+from napari_virtual_stain.evaluation.features import (
+    FeatureComparison,
+    compare_features,
+    compare_features_events,
+    feature_correlations_table,
+    feature_figures,
+    features_json,
+    features_table,
+    pool_features,
+)
 from napari_virtual_stain.evaluation.instances import InstanceMatch, match_instances
 from napari_virtual_stain.evaluation.metrics import METRICS, pearson_r
 from napari_virtual_stain.evaluation.moments import Moments, MomentsCounter, moments
@@ -15,6 +25,7 @@ from napari_virtual_stain.evaluation.noise import noise_ceiling, noise_variances
 from napari_virtual_stain.evaluation.overlap import Overlap, mask_overlap, overlap_labels
 from napari_virtual_stain.evaluation.paired_pixels import paired_pixels
 from napari_virtual_stain.evaluation.report import (
+    features_html,
     figure,
     html,
     metrics_json,
@@ -66,6 +77,7 @@ __all__ = [
     "Confusion",
     "ConfusionCounter",
     "Details",
+    "FeatureComparison",
     "InstanceMatch",
     "Moments",
     "MomentsCounter",
@@ -83,7 +95,14 @@ __all__ = [
     "calibration",
     "compare",
     "compare_events",
+    "compare_features",
+    "compare_features_events",
     "confusion_matrix",
+    "feature_correlations_table",
+    "feature_figures",
+    "features_html",
+    "features_json",
+    "features_table",
     "figure",
     "fourier_ring_correlation",
     "global_structural_similarity",
@@ -100,6 +119,7 @@ __all__ = [
     "paired_pixels",
     "paired_t_test",
     "pearson_r",
+    "pool_features",
     "sampled_pearson_r",
     "set_html",
     "set_json",

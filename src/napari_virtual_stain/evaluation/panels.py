@@ -226,10 +226,11 @@ def _round_length(longest: float) -> float:
 
 def _write(axes: Axes, x: float, y: float, text: str, **style: Any) -> Any:
     # Names are the user's: a dollar sign in one is no formula.
-    return axes.text(x, y, text, va="center", parse_math=False, family=_fonts(), **style)
+    return axes.text(x, y, text, va="center", parse_math=False, family=fonts(), **style)
 
 
-def _fonts() -> list[str]:
+def fonts() -> list[str]:
+    """Return the fonts for names of the user's, those of East Asian characters among them."""
     installed = set(fontManager.get_font_names())
     return ["DejaVu Sans", *(font for font in EAST_ASIAN_FONTS if font in installed)]
 

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from napari_virtual_stain.evaluation.comparison import Comparison
+from napari_virtual_stain.evaluation.features.result import FeatureComparison
 from napari_virtual_stain.evaluation.set_scores import SetScores, single_scores
 from napari_virtual_stain.evaluation.transfer import TransferMatrix
 
@@ -59,7 +60,7 @@ def metrics_table(comparison: Comparison) -> list[dict[str, Any]]:
     ]
 
 
-def html(comparison: Comparison) -> str:
+def html(comparison: Comparison, features: FeatureComparison | None = None) -> str:
     """Render a comparison as one HTML page that holds all that it shows.
 
     Returns
@@ -70,7 +71,7 @@ def html(comparison: Comparison) -> str:
     # matplotlib takes half a second to import, and most who compare draw nothing.
     from napari_virtual_stain.evaluation.page import html as page
 
-    return page(comparison)
+    return page(comparison, features)
 
 
 def set_html(sets: Sequence[SetScores], links: Mapping[tuple[str, str], str] | None = None) -> str:
@@ -99,6 +100,19 @@ def transfer_html(
     from napari_virtual_stain.evaluation.page import transfer_html as page
 
     return page(matrices, links)
+
+
+def features_html(features: FeatureComparison) -> str:
+    """Render features of cells as one HTML page.
+
+    Returns
+    -------
+    str
+        See :func:`napari_virtual_stain.evaluation.page.features_html`.
+    """
+    from napari_virtual_stain.evaluation.page import features_html as page
+
+    return page(features)
 
 
 def figure(comparison: Comparison) -> bytes:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from napari_virtual_stain.evaluation.colours import UNMEASURED
 from napari_virtual_stain.evaluation.comparison import Comparison
+from napari_virtual_stain.evaluation.features.result import FeatureComparison
 from napari_virtual_stain.evaluation.page.channel import channel_of
 from napari_virtual_stain.evaluation.page.numbers import number
 from napari_virtual_stain.version import __version__
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
     from jinja2 import Template
 
 
-def html(comparison: Comparison) -> str:
+def html(comparison: Comparison, features: FeatureComparison | None = None) -> str:
     """Render a comparison as one HTML page, which needs no other file and no network.
 
     For each channel: observed and predicted that flip in place, the two merged, the signed
@@ -23,13 +24,17 @@ def html(comparison: Comparison) -> str:
     brightest voxel in three directions); grey values against each other, their confusion
     matrix, the tolerance curve, the correlation of the spectra, and how far σ can be trusted;
     all scores; and what the images and the prediction come from.
-    Of a movie, pictures are those of the middle time point; scores are over everything.
+    Of a movie, pictures are those of the middle time point; scores are over everything. Features
+    of cells, where they were measured, are a section of their own.
 
     Returns
     -------
     str
         The page, UTF-8 when written.
     """
+    # matplotlib takes half a second to import, and not all who use a template draw.
+    from napari_virtual_stain.evaluation.page.feature_section import feature_section
+
     observed = comparison.observed
     return template("image.html").render(
         observed=observed.name,
@@ -37,6 +42,7 @@ def html(comparison: Comparison) -> str:
         about=_about(comparison),
         channels=[channel_of(comparison, index) for index in range(len(comparison.channels))],
         origin=list(_flattened(comparison.predicted.provenance)),
+        features=None if features is None else feature_section(features),
         unmeasured=UNMEASURED,
         version=__version__,
     )
