@@ -21,6 +21,9 @@ FORMAT = 1
 TESTED = "pearson_r"
 """The score by which two models are compared, as in the paper that does so."""
 
+WORDS = frozenset({"structural_similarity_per", "resolution_unit"})
+"""Single values of a channel that are no numbers."""
+
 
 @dataclass(frozen=True, eq=False)
 class SetScores:
@@ -74,8 +77,15 @@ def single_scores(comparison: Comparison) -> dict[str, dict[str, Any]]:
 
 
 def single_values(scores: Mapping[str, Any]) -> dict[str, Any]:
-    """Return those of the scores of a channel that are single values."""
-    return {name: value for name, value in scores.items() if not isinstance(value, list | dict)}
+    """Return those of the scores of a channel that are single values.
+
+    None, which in ``metrics.json`` stands for a number that is not defined, becomes NaN.
+    """
+    return {
+        name: math.nan if value is None and name not in WORDS else value
+        for name, value in scores.items()
+        if not isinstance(value, list | dict)
+    }
 
 
 def set_table(sets: Sequence[SetScores]) -> list[dict[str, Any]]:
