@@ -67,8 +67,8 @@ def _headlines(scores: dict[str, Any], details: Details) -> list[tuple[str, str]
     if "noise_ceiling" in scores:
         lines[0] = (f"Pearson r, of at most {number(scores['noise_ceiling'])}", lines[0][1])
     if details.spectrum is not None:
-        resolution = number(details.spectrum.resolution())
-        lines.append((f"{details.spectrum_unit}, finest structure followed", resolution))
+        resolution = f"{number(details.spectrum.resolution())} {details.spectrum_unit}"
+        lines.append(("finest structure followed", resolution))
     return lines
 
 

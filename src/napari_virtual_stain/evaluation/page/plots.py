@@ -177,18 +177,18 @@ def tolerances_of_models(found: Mapping[str, Tolerance]) -> str:
 
 def matrix(means: np.ndarray, models: Sequence[str], data_sets: Sequence[str], better: str) -> str:
     """Draw the mean score of each model (row) on each data set (column); darker is better."""
-    cmap = "Blues_r" if better.startswith("less") else "Blues"
+    cmap = "Blues_r" if better.startswith("lower") else "Blues"
     known = means[np.isfinite(means)]
     low, high = (float(known.min()), float(known.max())) if known.size else (0.0, 1.0)
     # A little room, so that nearly equal means do not look like opposites.
     room = max(0.05, high - low)
-    ends = (low - 0.3 * room, high) if better.startswith("more") else (low, high + 0.3 * room)
+    ends = (low - 0.3 * room, high) if better.startswith("higher") else (low, high + 0.3 * room)
     with _plot("tested on", "model") as (plot, axes):
         axes.imshow(means, cmap=cmap, vmin=ends[0], vmax=ends[1], rasterized=True)
         for row, column in np.ndindex(means.shape):
             mean = means[row, column]
             share = (mean - ends[0]) / (ends[1] - ends[0])
-            dark = share > 0.6 if better.startswith("more") else share < 0.4
+            dark = share > 0.6 if better.startswith("higher") else share < 0.4
             text = f"{mean:.3f}" if np.isfinite(mean) else "–"
             colour = "white" if dark else INK
             axes.text(column, row, text, ha="center", va="center", fontsize=8, color=colour)

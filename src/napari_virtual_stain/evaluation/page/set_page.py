@@ -53,7 +53,7 @@ def set_html(sets: Sequence[SetScores], links: Mapping[tuple[str, str], str] | N
             channel: {one.model: _known(one.values(channel, score)) for one in sets}
             for channel in channels
         }
-        better = "less" if score in LESS_IS_BETTER else "more"
+        better = "Lower" if score in LESS_IS_BETTER else "Higher"
         drawn.append((TITLES[score][0], plots.boxes(values, TITLES[score][0]), better))
     # The ceiling of noise is there only if noise was given.
     known = {score for one in sets for channel in one.channels for score in one.scores(channel)}
@@ -78,7 +78,7 @@ def set_html(sets: Sequence[SetScores], links: Mapping[tuple[str, str], str] | N
             (
                 one.model,
                 channel,
-                f"{number(found.mean)} ± {number(found.spread)}",
+                f"{number(found.mean)} ± {found.spread:.2g}",
                 f"{len(found.values)} × {found.pixels:,}",
             )
             for one in sets
@@ -105,7 +105,8 @@ def mean_and_interval(found: Mapping[str, Any] | None) -> str:
     if found is None:
         return "–"
     low, high = (number(end) for end in found["interval"])
-    return f"{number(found['mean'])} ({low} … {high})"
+    interval = "" if found["interval"][0] is None else f" ({low} … {high})"
+    return number(found["mean"]) + interval
 
 
 def _tolerances(sets: Sequence[SetScores], channels: Sequence[str]) -> list[tuple[str, str, str]]:

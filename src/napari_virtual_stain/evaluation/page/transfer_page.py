@@ -36,7 +36,7 @@ def transfer_html(
         drawn, tables = [], []
         for one in matrices:
             title = TITLES[one.score][0] if one.score in TITLES else one.score
-            hint = "less is better" if one.score in LESS_IS_BETTER else "more is better"
+            hint = "lower is better" if one.score in LESS_IS_BETTER else "higher is better"
             drawn.append(
                 (title, plots.matrix(one.means(name), one.models, one.data_sets, hint), hint)
             )
