@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import itertools
+import json
 import math
 import re
 
@@ -21,6 +22,7 @@ from napari_virtual_stain.evaluation.features import (
     compare_features_events,
     feature_correlations_table,
     feature_figures,
+    features_from_tables,
     features_json,
     features_table,
     joint_limits,
@@ -353,6 +355,23 @@ def test_tables_and_json(compared):
     assert values["median_r"]["DAPI"]["nuclei"] == compared.median_r("DAPI", "nuclei")
 
 
+def test_tables_hold_all_of_it():
+    labels, observed, predicted = pair(noise=0.2)
+    labels = labels.copy()
+    labels[58, 50] = 8
+    first = compare_features(observed, predicted, labels)
+    texts = [
+        {key: "" if value is None else str(value) for key, value in row.items()}
+        for row in features_table(first)
+    ]
+    again = features_from_tables(texts, json.loads(json.dumps(features_json(first))))
+    assert features_json(again) == features_json(first)
+    for one, other in zip(first.blocks, again.blocks, strict=True):
+        assert (one.objects, one.features) == (other.objects, other.features)
+        np.testing.assert_array_equal(one.observed, other.observed)
+        np.testing.assert_array_equal(one.predicted, other.predicted)
+
+
 def test_it_can_be_stopped_after_a_few_objects():
     labels, observed, predicted = pair()
     work = compare_features_events(observed, predicted, labels)
@@ -406,12 +425,12 @@ def test_pictures_are_drawn_of_what_there_is(compared):
 
 def test_the_page_says_what_was_measured(compared):
     text = features_html(compared)
-    assert "Measured in 6 cells, 6 nuclei, 6 cytoplasm." in text
+    assert "Measured in 6 cells, 6 nuclei, cytoplasm of 6 cells." in text
     assert "DAPI × ER" in text
     assert text.count('<img src="data:image/') == 3
     assert "http" not in re.sub(r"base64,[A-Za-z0-9+/=]+", "", text)
     pooled = features_html(pool_features([compared, compared]))
-    assert "12 nuclei, 12 cytoplasm of 2 images" in pooled
+    assert "12 nuclei, cytoplasm of 12 cells of 2 images" in pooled
     assert pooled.count('<img src="data:image/') == 2
 
 

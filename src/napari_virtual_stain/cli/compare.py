@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -21,10 +21,15 @@ from napari_virtual_stain.cli.arguments import (
 from napari_virtual_stain.cli.compare_models import compare_models, data_sets, write_transfer
 from napari_virtual_stain.cli.compare_set import Compared, compare_set, folder_pairs
 from napari_virtual_stain.cli.comparing import Comparing
+from napari_virtual_stain.cli.feature_options import feature_options
+from napari_virtual_stain.cli.feature_set import measure_image, median_said
 from napari_virtual_stain.cli.output import finish
 from napari_virtual_stain.errors import VirtualStainError
 from napari_virtual_stain.evaluation.masks import MaskPer
 from napari_virtual_stain.evaluation.matching import Match
+
+if TYPE_CHECKING:
+    from napari_virtual_stain.evaluation import FeatureComparison
 
 
 def command(
@@ -78,6 +83,40 @@ def command(
             help="Image of nothing, or a field taken again and again: says how large r can become."
         ),
     ] = None,
+    features: Annotated[
+        bool,
+        typer.Option(
+            "--features", help="Measure cells in both, and how well each feature is predicted."
+        ),
+    ] = False,
+    nuclear_channel: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help="With --features: observed channel that shows nuclei. By default one that is "
+            "named as a nuclear stain.",
+        ),
+    ] = None,
+    nucleus_diameter: Annotated[
+        float | None,
+        typer.Option(
+            help="With --features: typical diameter of a nucleus, µm (px where the voxel size is "
+            "unknown). By default taken from the image."
+        ),
+    ] = None,
+    nuclei: Annotated[
+        Path | None,
+        typer.Option(
+            help="With --features: labels of nuclei; or a folder of them, named as the observed "
+            "images. By default found in the nuclear channel."
+        ),
+    ] = None,
+    cells: Annotated[
+        Path | None,
+        typer.Option(
+            help="With --features: labels of cells, likewise. By default grown around the nuclei."
+        ),
+    ] = None,
     crop: Crop = None,
     match: Annotated[
         Match, typer.Option(help="How predicted intensities are brought to the observed ones.")
@@ -92,7 +131,21 @@ def command(
     as_json: AsJson = False,
 ) -> None:
     """Compare observed with predicted images."""
-    comparing = Comparing(match, mask_per, regions(crop), axes, mask, noise)
+    of_features = feature_options(
+        features,
+        {
+            "nuclear_channel": nuclear_channel,
+            "nucleus_diameter": nucleus_diameter,
+            "nuclei": nuclei,
+            "cells": cells,
+        },
+    )
+    comparing = Comparing(match, mask_per, regions(crop), axes, mask, noise, of_features)
+    if features:
+        from napari_virtual_stain.evaluation.features import require_cp_measure
+
+        # Before hours of comparing, and not after.
+        require_cp_measure()
     if models:
         if against is not None:
             raise typer.BadParameter("--models predicts; leave --against out", param_hint="against")
@@ -143,12 +196,30 @@ def _compare_one(
     from napari_virtual_stain.io import write_report
 
     comparison = comparing.compare(observed, predicted)
-    write_report(comparison, output, overwrite=overwrite)
+    features = None
+    if comparing.features is not None:
+        features = measure_image(observed, predicted, comparing, comparing.features)
+    write_report(comparison, output, features=features, overwrite=overwrite)
     lines = []
     for name, scores in comparison.metrics.items():
         limit = f" (at most {scores['noise_ceiling']:.3f})" if "noise_ceiling" in scores else ""
         lines.append(f"{name}: Pearson r {scores['pearson_r']:.3f}{limit}")
-    finish(metrics_json(comparison), [*lines, str(output)], as_json)
+    result = metrics_json(comparison)
+    if features is not None:
+        result["features"], of_features = _features_said(features)
+        lines += of_features
+    finish(result, [*lines, str(output)], as_json)
+
+
+def _features_said(features: FeatureComparison) -> tuple[dict[str, Any], list[str]]:
+    """Return what is printed of features: as JSON, and as lines for a person."""
+    from napari_virtual_stain.evaluation import features_json
+
+    lines = [f"features of {features.counted}: {median_said(features.median_r())}"]
+    lines += [
+        f"features of {name}: {median_said(features.median_r(name))}" for name in features.channels
+    ]
+    return features_json(features), lines
 
 
 def _finish_models(
@@ -197,6 +268,10 @@ def _said(result: Compared) -> tuple[dict[str, Any], list[str]]:
         f"{test['mean_difference']:+.4f} on average; p = {test['p']:.2g}, one-tailed"
         for test in summary["tests"]
     ]
+    for model, features in result.features.items():
+        of_model, of_features = _features_said(features)
+        summary.setdefault("features", {})[model] = of_model
+        lines += [f"{model}, {line}" for line in of_features]
     summary = {**summary, "files": result.files, "failures": result.failures}
     return summary, [*lines, str(result.files["report"])]
 

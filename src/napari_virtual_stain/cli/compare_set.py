@@ -5,16 +5,17 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from napari_virtual_stain.cli.comparing import Comparing
+from napari_virtual_stain.cli.feature_set import measure_set
 from napari_virtual_stain.cli.output import say
 from napari_virtual_stain.errors import VirtualStainError
 
 if TYPE_CHECKING:
-    from napari_virtual_stain.evaluation import SetScores
+    from napari_virtual_stain.evaluation import FeatureComparison, SetScores
     from napari_virtual_stain.io import PredictedPair
 
 Scores = Mapping[str, Mapping[str, Any]]
@@ -34,13 +35,16 @@ class Compared:
     made_from : mapping
         What tells it from a set of other files.
     failures : list of str
-        Of images that could not be compared.
+        Of images that could not be compared, or measured.
+    features : mapping of str to FeatureComparison
+        By model, of the cells of all images; empty where they were not asked for.
     """
 
     sets: list[SetScores]
     files: dict[str, Path]
     made_from: dict[str, Any]
     failures: list[str]
+    features: Mapping[str, FeatureComparison] = field(default_factory=dict)
 
 
 def folder_pairs(observed: Path, predicted: Sequence[Path]) -> dict[str, list[PredictedPair]]:
@@ -133,9 +137,17 @@ def compare_set(
         if of_model
     ]
     sets = _with_random_pixels(sets, pairs, comparing)
+    features = {}
+    if comparing.features is not None:
+        common_pairs = {
+            one.model: [pair for pair in pairs[one.model] if pair.name in common] for one in sets
+        }
+        features = measure_set(common_pairs, output, comparing, comparing.features, overwrite, told)
     # A report that is there was made from the same, or may be replaced.
-    files = write_set_report(sets, output, links=links, overwrite=True, made_from=made_from)
-    return Compared(sets, files, made_from, told)
+    files = write_set_report(
+        sets, output, links=links, features=features, overwrite=True, made_from=made_from
+    )
+    return Compared(sets, files, made_from, told, features)
 
 
 def _digest(pairs: Mapping[str, Sequence[PredictedPair]], comparing: Comparing) -> str:

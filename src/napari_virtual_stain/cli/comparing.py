@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from napari_virtual_stain.cli.feature_options import FeatureOptions
 from napari_virtual_stain.cli.output import drive
 from napari_virtual_stain.errors import VirtualStainError
 from napari_virtual_stain.evaluation.masks import MaskPer
@@ -14,6 +15,8 @@ from napari_virtual_stain.evaluation.matching import Match
 from napari_virtual_stain.version import __version__
 
 if TYPE_CHECKING:
+    import numpy as np
+
     from napari_virtual_stain.evaluation import Comparison
     from napari_virtual_stain.image import Image
 
@@ -34,6 +37,8 @@ class Comparing:
         A mask for all images, or a folder of masks named as the observed images.
     noise : Path or None
         An image of noise.
+    features : FeatureOptions or None
+        How features of cells are measured, if they are.
     """
 
     match: Match = "none"
@@ -42,6 +47,7 @@ class Comparing:
     axes: str | None = None
     mask: Path | None = None
     noise: Path | None = None
+    features: FeatureOptions | None = None
 
     def compare(self, observed: Path, predicted: Path) -> Comparison:
         """Read an observed and a predicted image, and compare them."""
@@ -65,6 +71,10 @@ class Comparing:
         mask = self._mask_of(observed)
         of_mask = None if mask is None else self._cut_mask(mask)
         return self._cut(observed), self._cut(predicted), of_mask
+
+    def labels(self, path: Path) -> np.ndarray:
+        """Return the part of labels that is compared."""
+        return self._cut_mask(path).numpy()
 
     def made_from(self, observed: Path, predicted: Path) -> dict[str, Any]:
         """Return what tells a comparison from one of other files or options."""

@@ -74,7 +74,11 @@ def html(comparison: Comparison, features: FeatureComparison | None = None) -> s
     return page(comparison, features)
 
 
-def set_html(sets: Sequence[SetScores], links: Mapping[tuple[str, str], str] | None = None) -> str:
+def set_html(
+    sets: Sequence[SetScores],
+    links: Mapping[tuple[str, str], str] | None = None,
+    features: Mapping[str, FeatureComparison] | None = None,
+) -> str:
     """Render the scores of a set of images as one HTML page.
 
     Returns
@@ -84,7 +88,7 @@ def set_html(sets: Sequence[SetScores], links: Mapping[tuple[str, str], str] | N
     """
     from napari_virtual_stain.evaluation.page import set_html as page
 
-    return page(sets, links)
+    return page(sets, links, features)
 
 
 def transfer_html(

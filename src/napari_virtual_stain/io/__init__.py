@@ -17,6 +17,7 @@ _HOME = {
     "TrainingLog": "training_logs",
     "ZarrTarget": "prediction",
     "check_writable": "_atomic",
+    "earlier_features": "measured_before",
     "earlier_report": "earlier",
     "fetch_isl_well": "isl",
     "find_model": "model_store",
@@ -38,6 +39,7 @@ _HOME = {
     "stamp": "stamps",
     "store_model": "model_store",
     "uncertainty_beside": "predicted_folders",
+    "write_features": "feature_report",
     "write_image": "images",
     "write_options": "options_file",
     "write_report": "report",
@@ -52,6 +54,7 @@ __all__ = [
     "TrainingLog",
     "ZarrTarget",
     "check_writable",
+    "earlier_features",
     "earlier_report",
     "fetch_isl_well",
     "find_model",
@@ -73,6 +76,7 @@ __all__ = [
     "stamp",
     "store_model",
     "uncertainty_beside",
+    "write_features",
     "write_image",
     "write_options",
     "write_report",
@@ -83,9 +87,11 @@ __all__ = [
 if TYPE_CHECKING:
     from napari_virtual_stain.io._atomic import check_writable
     from napari_virtual_stain.io.earlier import earlier_report
+    from napari_virtual_stain.io.feature_report import write_features
     from napari_virtual_stain.io.images import read_image, write_image
     from napari_virtual_stain.io.importing import import_model
     from napari_virtual_stain.io.isl import fetch_isl_well
+    from napari_virtual_stain.io.measured_before import earlier_features
     from napari_virtual_stain.io.model_file import (
         lacks_specification,
         load_model_file,

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 import os
 from collections.abc import Mapping, Sequence
@@ -13,9 +11,15 @@ from typing import TYPE_CHECKING, Any
 from napari_virtual_stain.errors import VirtualStainError
 from napari_virtual_stain.io._atomic import atomic_path
 from napari_virtual_stain.io._atomic_folder import atomic_folder
+from napari_virtual_stain.io._csv import csv_text
 
 if TYPE_CHECKING:
-    from napari_virtual_stain.evaluation import Comparison, SetScores, TransferMatrix
+    from napari_virtual_stain.evaluation import (
+        Comparison,
+        FeatureComparison,
+        SetScores,
+        TransferMatrix,
+    )
 
 FILES = {
     "report": "report.html",
@@ -36,6 +40,7 @@ def write_report(
     comparison: Comparison,
     folder: str | os.PathLike[str],
     *,
+    features: FeatureComparison | None = None,
     overwrite: bool = False,
     made_from: Mapping[str, Any] | None = None,
 ) -> dict[str, Path]:
@@ -45,6 +50,8 @@ def write_report(
     ----------
     comparison : Comparison
     folder : path-like
+    features : FeatureComparison, optional
+        Features of the cells: a section of the page, and files of their own.
     overwrite : bool
         Whether files of an earlier report may be replaced. Other files are never touched.
     made_from : mapping, optional
@@ -57,8 +64,8 @@ def write_report(
         What was written: ``report`` (``report.html``, which needs no other file), ``metrics``
         (``metrics.json``, described in ``docs/metrics-json.md``), ``table`` (``metrics.csv``, a
         row for each channel), each error map, ``masks.observed``, ``masks.predicted`` and
-        ``observed_clipped`` (OME-TIFF with one named channel for each pair of channels), and
-        ``comparison`` (PNG).
+        ``observed_clipped`` (OME-TIFF with one named channel for each pair of channels),
+        ``comparison`` (PNG), and of features what :func:`.write_features` writes.
 
     Raises
     ------
@@ -66,15 +73,19 @@ def write_report(
         If a file of the report exists and may not be replaced (nothing is written then), or if
         a file cannot be written.
     """
+    from napari_virtual_stain.io.feature_report import feature_files
+
     folder = Path(folder).expanduser()
     paths = report_files(folder)
+    if features is not None:
+        paths |= feature_files(features, folder)
     if not overwrite:
         refuse_earlier_report(folder, list(paths.values()))
     if os.path.lexists(folder):
-        _write(comparison, folder, overwrite, made_from)
+        _write(comparison, folder, features, overwrite, made_from)
     else:
         with atomic_folder(folder) as temporary:
-            _write(comparison, temporary, overwrite, made_from)
+            _write(comparison, temporary, features, overwrite, made_from)
     return paths
 
 
@@ -84,14 +95,19 @@ def report_files(folder: Path) -> dict[str, Path]:
 
 
 def _write(
-    comparison: Comparison, folder: Path, overwrite: bool, made_from: Mapping[str, Any] | None
+    comparison: Comparison,
+    folder: Path,
+    features: FeatureComparison | None,
+    overwrite: bool,
+    made_from: Mapping[str, Any] | None,
 ) -> None:
     from napari_virtual_stain.evaluation import figure, html, metrics_json, metrics_table
+    from napari_virtual_stain.io.feature_report import write_features
     from napari_virtual_stain.io.images import write_image
 
     paths = report_files(folder)
     values = _from(metrics_json(comparison), made_from)
-    texts = {"report": html(comparison), "table": _csv(metrics_table(comparison))}
+    texts = {"report": html(comparison, features), "table": csv_text(metrics_table(comparison))}
     picture = figure(comparison)
     images = {
         **comparison.errors,
@@ -102,6 +118,8 @@ def _write(
         write_image(image, paths[name], overwrite=overwrite)
     with atomic_path(paths["comparison"], overwrite) as temporary:
         temporary.write_bytes(picture)
+    if features is not None:
+        write_features(features, folder, overwrite=overwrite)
     # The scores last: where they are, the report is whole.
     _write_texts({**texts, "metrics": _json(values)}, paths, overwrite)
 
@@ -111,6 +129,7 @@ def write_set_report(
     folder: str | os.PathLike[str],
     *,
     links: Mapping[tuple[str, str], str] | None = None,
+    features: Mapping[str, FeatureComparison] | None = None,
     overwrite: bool = False,
     made_from: Mapping[str, Any] | None = None,
 ) -> dict[str, Path]:
@@ -123,6 +142,8 @@ def write_set_report(
     folder : path-like
     links : mapping of (model, image) to str, optional
         Addresses of the reports of single images, relative to the folder.
+    features : mapping of str to FeatureComparison, optional
+        By model, the features of the cells of all images, which are a section of the page.
     overwrite : bool
         Whether files of an earlier report may be replaced.
     made_from : mapping, optional
@@ -148,8 +169,8 @@ def write_set_report(
     if not overwrite:
         refuse_earlier_report(folder, list(paths.values()))
     texts = {
-        "report": set_html(sets, links),
-        "table": _csv(set_table(sets)),
+        "report": set_html(sets, links, features),
+        "table": csv_text(set_table(sets)),
         "summary": _json(_from(set_json(sets), made_from)),
     }
     _write_texts(texts, paths, overwrite)
@@ -199,7 +220,7 @@ def write_transfer_report(
         refuse_earlier_report(folder, list(paths.values()))
     texts = {
         "report": transfer_html(matrices, links),
-        "table": _csv(transfer_table(matrices)),
+        "table": csv_text(transfer_table(matrices)),
         "summary": _json(_from(transfer_json(matrices), made_from)),
     }
     _write_texts(texts, paths, overwrite)
@@ -230,14 +251,6 @@ def set_report_files(folder: Path) -> dict[str, Path]:
     """Return the files of the report of a set, by what they hold."""
     names = {"report": "set.html", "summary": "set.json", "table": "set.csv"}
     return {what: folder / name for what, name in names.items()}
-
-
-def _csv(rows: list[dict[str, Any]]) -> str:
-    file = io.StringIO()
-    writer = csv.DictWriter(file, list(dict.fromkeys(key for row in rows for key in row)))
-    writer.writeheader()
-    writer.writerows(rows)
-    return file.getvalue()
 
 
 def refuse_earlier_report(folder: Path, paths: list[Path]) -> None:

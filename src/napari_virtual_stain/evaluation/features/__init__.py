@@ -6,6 +6,7 @@ from napari_virtual_stain.evaluation.features.comparison import (
 )
 from napari_virtual_stain.evaluation.features.figures import feature_figures
 from napari_virtual_stain.evaluation.features.limits import joint_limits, observed_limits
+from napari_virtual_stain.evaluation.features.measuring import require_cp_measure
 from napari_virtual_stain.evaluation.features.result import (
     FeatureBlock,
     FeatureComparison,
@@ -16,6 +17,7 @@ from napari_virtual_stain.evaluation.features.result import (
 from napari_virtual_stain.evaluation.features.segmentation import find_nuclei, grow_cells
 from napari_virtual_stain.evaluation.features.tables import (
     feature_correlations_table,
+    features_from_tables,
     features_json,
     features_table,
 )
@@ -29,6 +31,7 @@ __all__ = [
     "compare_features_events",
     "feature_correlations_table",
     "feature_figures",
+    "features_from_tables",
     "features_json",
     "features_table",
     "find_nuclei",
@@ -36,4 +39,5 @@ __all__ = [
     "joint_limits",
     "observed_limits",
     "pool_features",
+    "require_cp_measure",
 ]

@@ -180,6 +180,7 @@ def compare_features_events(
         None if nuclear is None or not observed.channels else observed.channels[nuclear],
         projected,
         _shown(observed, pairing, seen, stain),
+        {axis: size for axis, size in observed.voxel_size.items() if axis in "YX"},
     )
     if not any(result.objects.values()):
         yield Notice(

@@ -121,6 +121,8 @@ class FeatureComparison:
         Whether maximum projections of stacks were measured.
     shown : Shown, optional
         What a page shows of one image.
+    voxel_size : mapping of str to float
+        Of one image, µm by axis (Y, X).
     """
 
     images: tuple[str, ...]
@@ -129,11 +131,19 @@ class FeatureComparison:
     nuclear_channel: str | None = None
     projected: bool = False
     shown: Shown | None = None
+    voxel_size: Mapping[str, float] = field(default_factory=dict)
 
     @cached_property
     def correlations(self) -> list[FeatureCorrelation]:
         """The correlation of each feature of each block."""
         return [one for block in self.blocks for one in block.correlations]
+
+    @cached_property
+    def pictures(self) -> dict[str, bytes]:
+        """What :func:`.feature_figures` draws; drawn when it is first asked for."""
+        from napari_virtual_stain.evaluation.features.figures import feature_figures
+
+        return feature_figures(self)
 
     @property
     def objects(self) -> dict[str, int]:
@@ -142,6 +152,15 @@ class FeatureComparison:
         for block in self.blocks:
             found.setdefault(block.compartment, len(block.objects))
         return {name: found[name] for name in COMPARTMENTS if name in found}
+
+    @property
+    def counted(self) -> str:
+        """How many objects were measured, for a person: ``6 cells, 7 nuclei``."""
+        texts = [
+            f"{what} of {count} cells" if what == "cytoplasm" else f"{count} {what}"
+            for what, count in self.objects.items()
+        ]
+        return ", ".join(texts) or "no cells"
 
     @property
     def channels(self) -> tuple[str, ...]:

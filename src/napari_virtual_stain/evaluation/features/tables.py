@@ -3,9 +3,16 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from napari_virtual_stain.evaluation.features.result import FeatureComparison
+import numpy as np
+
+from napari_virtual_stain.evaluation.features.result import (
+    FeatureBlock,
+    FeatureComparison,
+    MeasuredObject,
+)
 
 FORMAT = 1
 """Version of the form of :func:`features_json`, described in ``docs/metrics-json.md``."""
@@ -69,6 +76,50 @@ def features_json(features: FeatureComparison) -> dict[str, Any]:
         },
         "channels": channels,
     }
+
+
+def features_from_tables(
+    rows: Sequence[Mapping[str, str]], values: Mapping[str, Any]
+) -> FeatureComparison:
+    """Return what :func:`features_table`, as text, and :func:`features_json` were made of.
+
+    Labels and the picture of a page are not among it.
+    """
+    blocks = []
+    for channel, of_channel in values["channels"].items():
+        for compartment, of_compartment in of_channel.items():
+            features = tuple(of_compartment)
+            own = [
+                row
+                for row in rows
+                if (row["channel"], row["compartment"]) == (channel, compartment)
+            ]
+
+            def measured(which: str, own: Any = own, features: Any = features) -> np.ndarray:
+                found = [[row[f"{which}:{name}"] for name in features] for row in own]
+                texts = np.array(found, dtype=object).reshape(len(own), len(features))
+                return np.where(texts == "", "nan", texts).astype(np.float64)
+
+            objects = (
+                MeasuredObject(row["image"], int(row["time"]) - 1, int(row["object"]))
+                for row in own
+            )
+            blocks.append(
+                FeatureBlock(
+                    channel,
+                    compartment,
+                    tuple(objects),
+                    features,
+                    measured("observed"),
+                    measured("predicted"),
+                )
+            )
+    return FeatureComparison(
+        tuple(values["images"]),
+        tuple(blocks),
+        nuclear_channel=values["nuclear_channel"],
+        projected=values["projected"],
+    )
 
 
 def _plain(value: float) -> float | None:

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import base64
 import io
 import math
 import warnings
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
-from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
@@ -81,6 +78,7 @@ def histogram(features: FeatureComparison) -> Figure:
         list(known.values()),
         bins=[step / 20 for step in range(round(20 * low), 21)],
         stacked=True,
+        histtype="stepfilled",
         color=[COLOURS[group] for group in known],
         label=list(known),
     )
@@ -95,25 +93,13 @@ def histogram(features: FeatureComparison) -> Figure:
     return figure
 
 
-def svg(figure: Figure) -> str:
-    """Return a figure as the address of an ``img`` that holds it."""
-    # No date and no random names, so that the same comparison gives the same page.
-    with rc_context({"svg.hashsalt": "plot"}):
-        drawn = _saved(figure, format="svg", dpi=110, metadata={"Date": None})
-    return f"data:image/svg+xml;base64,{base64.b64encode(drawn).decode()}"
-
-
 def png(figure: Figure) -> bytes:
     """Return a figure as a PNG file, on white."""
-    return _saved(figure, format="png", dpi=150, facecolor="white")
-
-
-def _saved(figure: Figure, **options: Any) -> bytes:
     file = io.BytesIO()
     with warnings.catch_warnings():
         # A character of a name that no font has is drawn as a box; it is nobody's mistake.
         warnings.filterwarnings("ignore", "Glyph .* missing", UserWarning)
-        figure.savefig(file, **options)
+        figure.savefig(file, format="png", dpi=150, facecolor="white")
     return file.getvalue()
 
 

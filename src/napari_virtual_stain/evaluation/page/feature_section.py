@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,7 +11,7 @@ from napari_virtual_stain.evaluation.colours import FALSE, MISSED, rgb
 from napari_virtual_stain.evaluation.features.limits import plane_limits
 from napari_virtual_stain.evaluation.features.measuring import GROUPS
 from napari_virtual_stain.evaluation.features.result import FeatureComparison
-from napari_virtual_stain.evaluation.page import feature_plots, pictures
+from napari_virtual_stain.evaluation.page import pictures
 from napari_virtual_stain.version import __version__
 
 
@@ -61,8 +62,8 @@ def feature_section(features: FeatureComparison) -> FeatureSection:
     return FeatureSection(
         _counted(features),
         features.median_r(),
-        feature_plots.svg(feature_plots.heat_map(features)),
-        feature_plots.svg(feature_plots.histogram(features)),
+        _address(features.pictures["heat_map"]),
+        _address(features.pictures["histogram"]),
         _outlines(features),
         features.shown.channel if features.shown else "",
         GROUPS,
@@ -78,12 +79,15 @@ def feature_section(features: FeatureComparison) -> FeatureSection:
     )
 
 
+def _address(png: bytes) -> str:
+    return f"data:image/png;base64,{base64.b64encode(png).decode()}"
+
+
 def _counted(features: FeatureComparison) -> str:
-    counts = [f"{count} {what}" for what, count in features.objects.items()]
     images = f" of {len(features.images)} images" if len(features.images) > 1 else ""
     where = f", found in {features.nuclear_channel}" if features.nuclear_channel else ""
     projected = ", in maximum projections" if features.projected else ""
-    return f"Measured in {', '.join(counts) or 'no cell'}{images}{where}{projected}."
+    return f"Measured in {features.counted}{images}{where}{projected}."
 
 
 def _outlines(features: FeatureComparison) -> str:

@@ -6,6 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from napari_virtual_stain.evaluation.features.result import FeatureComparison
 from napari_virtual_stain.evaluation.page.channel import TITLES
 from napari_virtual_stain.evaluation.page.numbers import number
 from napari_virtual_stain.evaluation.page.page import template
@@ -28,7 +29,11 @@ IN_TABLE = {
 LESS_IS_BETTER = frozenset({"fitted_normalized_root_mean_squared_error", "tolerance_index"})
 
 
-def set_html(sets: Sequence[SetScores], links: Mapping[tuple[str, str], str] | None = None) -> str:
+def set_html(
+    sets: Sequence[SetScores],
+    links: Mapping[tuple[str, str], str] | None = None,
+    features: Mapping[str, FeatureComparison] | None = None,
+) -> str:
     """Render the scores of a set as one HTML page.
 
     Parameters
@@ -37,6 +42,8 @@ def set_html(sets: Sequence[SetScores], links: Mapping[tuple[str, str], str] | N
         Of the same images.
     links : mapping of (model, image) to str, optional
         Addresses of the pages of single images, relative to this page.
+    features : mapping of str to FeatureComparison, optional
+        By model, the features of the cells of all images.
 
     Returns
     -------
@@ -44,6 +51,7 @@ def set_html(sets: Sequence[SetScores], links: Mapping[tuple[str, str], str] | N
         The page, UTF-8 when written.
     """
     from napari_virtual_stain.evaluation.page import plots
+    from napari_virtual_stain.evaluation.page.feature_section import feature_section
 
     summary = set_json(sets)
     channels = tuple(dict.fromkeys(name for one in sets for name in one.channels))
@@ -96,6 +104,7 @@ def set_html(sets: Sequence[SetScores], links: Mapping[tuple[str, str], str] | N
             for one in sets
             for image, metrics in zip(one.images, one.metrics, strict=True)
         ],
+        features_of=[(model, feature_section(one)) for model, one in (features or {}).items()],
         version=__version__,
     )
 
