@@ -211,16 +211,6 @@ def test_a_constant_prediction_is_refused_by_z_score_in_its_name(movie):
         compare(observed, predicted.replace(data=data), match="z-score")
 
 
-@pytest.mark.parametrize(("index", "where"), [(0, "well, channel 'ER'"), (1, "guess, channel 'er")])
-def test_pixels_that_are_no_numbers_are_refused_in_their_name(movie, index, where):
-    images = list(movie)
-    data = images[index].numpy().astype(np.float32)
-    data[0, [1, 0][index], 0, 0, 0] = np.nan
-    images[index] = images[index].replace(data=data)
-    with pytest.raises(VirtualStainError, match=f"^{where}.* are NaN or infinite at time point 1"):
-        compare(*images)
-
-
 def test_bad_channels_that_are_not_compared_harm_nothing(movie):
     observed, predicted = movie
     data = observed.numpy().astype(np.float32)

@@ -73,6 +73,14 @@ def test_any_image_can_be_drawn(axes, shape):
     assert size_of_png(figure(compare(observed, predicted)))[0] > 1000
 
 
+@pytest.mark.filterwarnings("error")
+def test_what_was_not_measured_can_be_drawn():
+    observed, predicted = pair("ZYX", (3, 20, 30))
+    data = observed.numpy().astype(np.float32)
+    data[:, :5], data[0, 9] = np.nan, np.inf
+    assert size_of_png(figure(compare(observed.replace(data=data), predicted)))[0] > 1000
+
+
 def test_drawing_leaves_pyplot_alone():
     import matplotlib.pyplot as plt
 

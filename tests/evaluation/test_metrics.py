@@ -15,7 +15,6 @@ from napari_virtual_stain.evaluation.metrics import (
     SCORES,
     fitted_normalized_root_mean_squared_error,
     mean_absolute_error,
-    noise_ceiling,
     peak_signal_to_noise_ratio,
     pearson_r,
     root_mean_squared_error,
@@ -215,17 +214,6 @@ def test_the_error_of_a_restoration_of_floats_within_the_bound_of_their_quantile
     constant = np.ones_like(observed)
     assert np.isnan(fitted_normalized_root_mean_squared_error(constant, predicted))
     assert np.isnan(fitted_normalized_root_mean_squared_error(observed, constant))
-
-
-def test_the_noise_ceiling_is_what_a_perfect_prediction_reaches():
-    rng = np.random.default_rng(0)
-    truth, noise = rng.normal(0, 3, 10**6), rng.normal(0, 2, 10**6)
-    observed = truth + noise
-    assert noise_ceiling(noise.var(), observed.var()) == pytest.approx(
-        pearson_r(observed, truth), abs=2e-3
-    )
-    assert noise_ceiling(4, 4) == 0
-    assert noise_ceiling(0, 4) == 1
 
 
 def test_the_order_of_pixels_in_memory_does_not_matter():

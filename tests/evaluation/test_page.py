@@ -12,9 +12,9 @@ import pytest
 from PIL import Image as Picture
 
 from napari_virtual_stain.evaluation import compare, html, mask_overlap, metrics_table
-from napari_virtual_stain.evaluation.colours import FALSE, MISSED, rgb
+from napari_virtual_stain.evaluation.colours import FALSE, MISSED, UNMEASURED, rgb
 from napari_virtual_stain.evaluation.page import pictures
-from napari_virtual_stain.evaluation.page.page import number
+from napari_virtual_stain.evaluation.page.numbers import number
 from napari_virtual_stain.image import Image
 
 
@@ -76,8 +76,9 @@ def test_it_needs_no_other_file(axes, shape, views):
     text = html(comparison)
     page = Page(text)
     channels = len(comparison.channels)
-    # Five pictures of each view, and three plots.
-    assert len(page.addresses()) == channels * (5 * views + 3)
+    # Five pictures of each view, and four plots; a plane of 3 × 4 pixels has no spectrum.
+    plots = 4 if min(shape[-2:]) >= 8 else 3
+    assert len(page.addresses()) == channels * (5 * views + plots)
     assert all(address.startswith("data:image/") for address in page.addresses())
     assert all(attributes["alt"] for tag, attributes in page.tags if tag == "img")
     assert not re.search(r'(src|href)="(?!data:|#)', text)
@@ -171,3 +172,42 @@ def test_the_table_has_a_row_for_each_channel():
     assert [row["channel"] for row in rows] == ["DAPI", "ER"]
     assert all(isinstance(row["pearson_r"], float) for row in rows)
     assert not any(isinstance(value, list | dict) for row in rows for value in row.values())
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize(
+    ("axes", "shape"), [("CYX", (2, 24, 32)), ("CZYX", (2, 9, 24, 32)), ("TCZYX", (3, 1, 4, 9, 9))]
+)
+def test_what_does_not_count_has_a_colour_and_is_said(axes, shape):
+    observed, predicted = pair(axes, shape)
+    data = observed.numpy().astype(np.float32)
+    data[..., :8] = np.nan
+    text = html(compare(observed.replace(data=data), predicted))
+    page = Page(text)
+    share = number(100 * 8 / shape[-1])
+    assert any(one.startswith(f"{share} % of the pixels were not measured") for one in page.texts)
+    shown = [decoded(one) for one in page.addresses() if one.startswith("data:image/webp")][:5]
+    for picture in shown:
+        np.testing.assert_allclose(picture[2:-2, 2:6].mean((0, 1)), rgb(UNMEASURED), atol=25)
+    # A mask does the same to integers, and pages of whole images say nothing.
+    mask = Image(np.isfinite(data[(0,) * (data.ndim - 2)]).astype(np.uint8), "YX")
+    assert f"{share} % of the pixels were" in html(compare(observed, predicted, mask=mask))
+    assert "were not measured" not in html(compare(observed, predicted))
+
+
+def test_noise_and_uncertainty_are_told_where_they_were_given():
+    observed, predicted = pair(channels=("DAPI", "ER"))
+    sigma = np.full((1, 24, 32), 100, np.float32)
+    rng = np.random.default_rng(1)
+    comparison = compare(
+        observed,
+        predicted,
+        noise=Image(rng.normal(0, 50, (32, 32)), "YX"),
+        uncertainty=Image(sigma, "CYX", channels=("ER σ",)),
+    )
+    page = Page(html(comparison))
+    ceiling = number(comparison.metrics["DAPI"]["noise_ceiling"])
+    assert f"Pearson r, of at most {ceiling}" in page.texts
+    assert page.texts.count("σ: should be multiplied by") == 1
+    assert comparison.details["DAPI"].calibration is None
+    assert comparison.details["ER"].calibration.scale == pytest.approx(1, abs=0.1)

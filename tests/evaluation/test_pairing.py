@@ -4,7 +4,6 @@ import pytest
 from napari_virtual_stain.errors import VirtualStainError
 from napari_virtual_stain.evaluation.pairing import (
     Pairing,
-    check_finite,
     check_grids,
     describe,
     pair_channels,
@@ -119,20 +118,6 @@ def test_voxel_sizes_must_agree_within_two_percent_where_both_are_known():
     check_grids(known, Image(pixels, "YX", {"Y": 0.5}))
     with pytest.raises(VirtualStainError, match=r"along X a voxel is 0\.5 µm .* 0\.511 µm .* resa"):
         check_grids(known, Image(pixels, "YX", {"Y": 0.5, "X": 0.511}, name="guess"))
-
-
-@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
-def test_pixels_that_are_no_numbers_are_refused(bad):
-    data = np.zeros((2, 3, 4), np.float32)
-    data[1, 0, 1:3] = bad
-    movie = Image(data, "TYX", channels=("DAPI",), name="well")
-    check_finite(data[0], movie, 0, 0)
-    with pytest.raises(VirtualStainError) as caught:
-        check_finite(data[1], movie, 0, 1)
-    assert str(caught.value) == (
-        "well, channel 'DAPI': 2 of 12 pixels are NaN or infinite at time point 2; crop the image "
-        "to where it is valid, or replace them by numbers."
-    )
 
 
 def test_how_a_channel_is_named_in_a_sentence():

@@ -79,4 +79,6 @@ def test_a_set_of_one_image_has_no_interval():
     one = SetScores("first", ("a",), ({"DAPI": scores(0.9)},))
     found = set_json([one])["models"]["first"]["DAPI"]["pearson_r"]
     assert found == {"mean": 0.9, "spread": None, "interval": [None, None], "images": 1}
-    assert "(– … –)" in set_html([one])
+    page = set_html([one])
+    assert "first: 1 image<" in page
+    assert '<td class="value">0.9</td>' in page

@@ -11,7 +11,7 @@ from scipy.stats import bootstrap, ttest_rel
 from napari_virtual_stain.errors import VirtualStainError
 from napari_virtual_stain.evaluation.confusion import ConfusionCounter, confusion_matrix
 from napari_virtual_stain.evaluation.metrics import pearson_r
-from napari_virtual_stain.evaluation.sampled import sampled_pearson_r
+from napari_virtual_stain.evaluation.sampled import PixelDraws, Positions, sampled_pearson_r
 from napari_virtual_stain.evaluation.significance import bootstrap_interval, paired_t_test
 
 
@@ -139,3 +139,52 @@ def test_the_bootstrap_interval_is_scipys_within_what_draws_vary():
     assert all(math.isnan(end) for end in bootstrap_interval([0.5]))
     wider = bootstrap_interval(values, 0.99)
     assert wider[0] < low < high < wider[1]
+
+
+def test_random_pixels_image_by_image_are_those_of_all_in_memory():
+    observed, predicted = images(4)
+    rng = np.random.default_rng(2)
+    observed[1][rng.random(observed[1].shape) < 0.3] = np.nan
+    mask = rng.random(observed[3].shape) < 0.4
+    masks = [None, None, None, mask]
+    sizes = [
+        int((np.isfinite(o) & (True if m is None else m)).sum())
+        for o, m in zip(observed, masks, strict=True)
+    ]
+    positions = Positions(sizes, pixels=700, repeats=5, seed=3)
+    draws = PixelDraws(positions)
+    for one in zip(observed, predicted, masks, strict=True):
+        draws.add(*one)
+    kept = [observed[0], observed[1], observed[2], np.where(mask, observed[3], np.nan)]
+    expected = sampled_pearson_r(kept, predicted, pixels=700, repeats=5, seed=3)
+    assert draws.result().values == pytest.approx(expected.values, abs=1e-10)
+    assert all(math.isfinite(value) for value in expected.values)
+    again = PixelDraws(positions)
+    with pytest.raises(VirtualStainError, match="of image 1, 2000 pixels count, where 1"):
+        PixelDraws(Positions([1, 2])).add(observed[0], predicted[0])
+    for one in zip(observed, predicted, masks, strict=True):
+        again.add(*one)
+    with pytest.raises(VirtualStainError, match="more images are added"):
+        again.add(observed[0], predicted[0])
+
+
+def test_as_many_random_pixels_are_drawn_as_there_are_but_a_million_at_most():
+    observed, predicted = images(2)
+    found = sampled_pearson_r(observed, predicted)
+    assert (found.pixels, len(found.values)) == (40 * 50 + 49 * 50, 30)
+    assert Positions([2_000_000], repeats=1).pixels == 1_000_000
+    assert Positions([2**33], pixels=10, repeats=1).draws[0].max() > 2**32
+
+
+def test_a_draw_worked_by_hand():
+    # Two images of two pixels; of the four, the draw takes the first and the last twice.
+    observed = [np.array([1.0, 2.0]), np.array([3.0, 7.0])]
+    predicted = [np.array([1.0, 0.0]), np.array([4.0, 5.0])]
+    drawn = np.random.default_rng(1).integers(4, size=6)
+    assert sorted(drawn.tolist()) == [0, 0, 1, 2, 3, 3]
+    o, p = [1, 1, 2, 3, 7, 7], [1, 1, 0, 4, 5, 5]
+    mean_o, mean_p = sum(o) / 6, sum(p) / 6
+    cross = sum((a - mean_o) * (b - mean_p) for a, b in zip(o, p, strict=True))
+    r = cross / math.sqrt(sum((a - mean_o) ** 2 for a in o) * sum((b - mean_p) ** 2 for b in p))
+    (found,) = sampled_pearson_r(observed, predicted, pixels=6, repeats=1, seed=1).values
+    assert found == pytest.approx(r)

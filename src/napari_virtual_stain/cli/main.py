@@ -17,6 +17,7 @@ import typer
 
 from napari_virtual_stain.cli import bench, compare, demo, models, predict, simulate, train
 from napari_virtual_stain.cli.output import say
+from napari_virtual_stain.cli.several_values import SeveralValues
 from napari_virtual_stain.errors import VirtualStainError, VirtualStainWarning
 from napari_virtual_stain.version import __version__
 
@@ -30,7 +31,7 @@ app = typer.Typer(
 )
 app.command("predict")(predict.command)
 app.command("train")(train.command)
-app.command("compare")(compare.command)
+app.command("compare", cls=SeveralValues)(compare.command)
 app.add_typer(models.app, name="models")
 app.command("simulate")(simulate.command)
 app.command("demo")(demo.command)

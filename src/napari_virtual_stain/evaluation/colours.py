@@ -7,6 +7,9 @@ from __future__ import annotations
 
 NEITHER, HIT, MISSED, FALSE = "#000000", "#e8e8e8", "#f5a623", "#3f9be8"
 
+UNMEASURED = "#63507a"
+"""Where a pixel does not count, or was predicted as no number: no grey value, and no error."""
+
 
 def rgb(colour: str) -> tuple[int, int, int]:
     """Return red, green and blue of ``#rrggbb``, 0 to 255."""

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from napari_virtual_stain.evaluation.pairing import check_finite
 from napari_virtual_stain.events import Progress, Work
 from napari_virtual_stain.image import Image
 
@@ -33,10 +32,6 @@ def read_channels(
         T is 1 where there is no T axis; dtype of `image`. It shares memory with an image that
         is a NumPy array, and must not be written to.
 
-    Raises
-    ------
-    VirtualStainError
-        If a pixel is NaN or infinite.
     """
     times, total = image.sizes.get("T", 1), image.sizes.get("T", 1) * len(positions)
     in_memory = isinstance(image.data, np.ndarray)
@@ -44,7 +39,6 @@ def read_channels(
     for done, (t, c) in enumerate(np.ndindex(times, len(positions)), 1):
         if not in_memory:
             frames[t, c] = _frame(image, t, positions[c]).reshape(spatial)
-        check_finite(frames[t, c], image, positions[c], t)
         yield Progress(stage, done, total)
     return frames
 

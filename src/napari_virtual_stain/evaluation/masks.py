@@ -10,6 +10,7 @@ References
 
 from __future__ import annotations
 
+import math
 from typing import Literal, NamedTuple, get_args
 
 import numpy as np
@@ -21,7 +22,10 @@ MASK_PERS: tuple[MaskPer, ...] = get_args(MaskPer)
 
 
 class OtsuMask(NamedTuple):
-    """A mask and the thresholds it was cut at: one, or one for each plane."""
+    """A mask and the thresholds it was cut at: one, or one for each plane.
+
+    The threshold of a part where no pixel counts is NaN.
+    """
 
     mask: np.ndarray
     thresholds: tuple[float, ...]
@@ -58,15 +62,20 @@ def otsu_threshold(image: np.ndarray) -> float:
         return float(low + threshold_otsu((pixels - low).astype(np.float64)))
 
 
-def otsu_mask(image: np.ndarray, per: MaskPer = "volume") -> OtsuMask:
+def otsu_mask(
+    image: np.ndarray, per: MaskPer = "volume", counts: np.ndarray | None = None
+) -> OtsuMask:
     """Pixels above Otsu's threshold.
 
     Parameters
     ----------
     image : ndarray, shape ([Z,] Y, X)
-        One channel at one time point.
+        One channel at one time point. Pixels that are NaN or infinite are left out, and are not
+        in the mask.
     per : {"volume", "plane"}
         One threshold for the whole volume, or one for each plane of it.
+    counts : ndarray of bool, same shape, optional
+        False where a pixel is left out too.
 
     Returns
     -------
@@ -80,14 +89,25 @@ def otsu_mask(image: np.ndarray, per: MaskPer = "volume") -> OtsuMask:
     """
     check_per(per)
     if per == "plane" and image.ndim > 2:
-        planes = [otsu_mask(plane) for plane in image]
+        parts = [None] * len(image) if counts is None else counts
+        planes = [otsu_mask(plane, counts=part) for plane, part in zip(image, parts, strict=True)]
         thresholds = tuple(plane.thresholds[0] for plane in planes)
         return OtsuMask(np.stack([plane.mask for plane in planes]), thresholds)
-    threshold = otsu_threshold(image)
-    return OtsuMask(np.greater(image, np.float64(threshold)), (threshold,))
+    taken = np.isfinite(image) if image.dtype.kind == "f" else None
+    if counts is not None:
+        taken = counts if taken is None else taken & counts
+    if taken is None or taken.all():
+        threshold = otsu_threshold(image)
+        return OtsuMask(np.greater(image, np.float64(threshold)), (threshold,))
+    if not taken.any():
+        return OtsuMask(np.zeros(image.shape, bool), (math.nan,))
+    threshold = otsu_threshold(image[taken])
+    return OtsuMask(np.greater(image, np.float64(threshold)) & taken, (threshold,))
 
 
-def clip_to_mask(observed: np.ndarray, mask: np.ndarray) -> np.ndarray:
+def clip_to_mask(
+    observed: np.ndarray, mask: np.ndarray, counts: np.ndarray | None = None
+) -> np.ndarray:
     """Observed inside `mask`, its minimum outside.
 
     Parameters
@@ -95,13 +115,18 @@ def clip_to_mask(observed: np.ndarray, mask: np.ndarray) -> np.ndarray:
     observed : ndarray, shape ([Z,] Y, X)
         One channel at one time point.
     mask : ndarray of bool, same shape
+    counts : ndarray of bool, same shape, optional
+        False where a pixel does not count: the minimum is that of the others. Where none
+        counts, it is 0.
 
     Returns
     -------
     ndarray
         A new array of the dtype of `observed`.
     """
-    return np.where(mask, observed, observed.min())
+    counted = observed if counts is None else observed[counts]
+    lowest = counted.min() if counted.size else observed.dtype.type(0)
+    return np.where(mask, observed, lowest)
 
 
 def check_per(per: str) -> None:

@@ -27,7 +27,10 @@ class Coefficients(NamedTuple):
 
 
 def match_coefficients(
-    observed: np.ndarray, predicted: np.ndarray, method: Match = "z-score"
+    observed: np.ndarray,
+    predicted: np.ndarray,
+    method: Match = "z-score",
+    mask: np.ndarray | None = None,
 ) -> Coefficients:
     """Find the gain and offset that match `predicted` to `observed`.
 
@@ -40,6 +43,9 @@ def match_coefficients(
         deviation of the observed one, which is what standardising both does, expressed in the
         observed image's units. ``least-squares`` minimises the sum of squared errors; its gain
         is 0 for a constant predicted image, and negative where r is negative.
+    mask : ndarray, same shape, optional
+        0 where a pixel does not count. Where the observed image is no finite number it does not
+        either; where none counts, nothing is changed.
 
     Returns
     -------
@@ -60,7 +66,9 @@ def match_coefficients(
     check_method(method)
     if method == "none":
         return Coefficients(1.0, 0.0)
-    found = moments(observed, predicted)
+    found = moments(observed, predicted, mask)
+    if not found.count:
+        return Coefficients(1.0, 0.0)
     if method == "least-squares":
         gain = found.covariance / found.var_predicted if found.var_predicted > 0 else 0.0
     elif found.var_predicted == 0:

@@ -178,29 +178,6 @@ def peak_signal_to_noise_ratio(
     return psnr_of(found, found.range_observed if data_range is None else data_range)
 
 
-def noise_ceiling(noise_variance: float, image_variance: float) -> float:
-    """Return the largest r that a perfect prediction could reach against a noisy image.
-
-    Parameters
-    ----------
-    noise_variance : float
-        Variance of the camera's noise, as of images of nothing.
-    image_variance : float
-        Variance of the observed image, noise included.
-
-    Returns
-    -------
-    float
-        1 / √(1 + noise / signal), where signal = image − noise; 0 where there is no signal.
-
-    References
-    ----------
-    .. [1] Ounkomol et al. (2018), equation of C_max.
-    """
-    signal = image_variance - noise_variance
-    return 1 / math.sqrt(1 + noise_variance / signal) if signal > 0 else 0.0
-
-
 def _pearson_r(found: Moments) -> float:
     scale = math.sqrt(found.var_observed) * math.sqrt(found.var_predicted)
     if scale == 0:

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import numpy as np
-
 from napari_virtual_stain.errors import VirtualStainError
 from napari_virtual_stain.events import Notice
 from napari_virtual_stain.image import Image
@@ -105,25 +103,6 @@ def check_grids(observed: Image, predicted: Image) -> None:
                 f"{axis} a voxel is {voxel_o:g} µm in the one and {voxel_p:g} µm in the other; "
                 "resample one to the grid of the other, or correct its voxel size."
             )
-
-
-def check_finite(frame: np.ndarray, image: Image, position: int, time: int) -> None:
-    """Refuse a frame of `image` (one channel at one time point) with NaN or infinite pixels.
-
-    Raises
-    ------
-    VirtualStainError
-        If there are any; it names the channel, and the time point where there are several.
-    """
-    if frame.dtype.kind != "f":
-        return
-    bad = frame.size - int(np.count_nonzero(np.isfinite(frame)))
-    if bad:
-        when = f" at time point {time + 1}" if image.sizes.get("T", 1) > 1 else ""
-        raise VirtualStainError(
-            f"{describe(image, position)}: {bad} of {frame.size} pixels are NaN or infinite{when}; "
-            "crop the image to where it is valid, or replace them by numbers."
-        )
 
 
 def describe(image: Image, position: int) -> str:

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+from matplotlib import colormaps
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.cm import ScalarMappable
@@ -19,7 +20,7 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Rectangle
 from matplotlib.transforms import ScaledTranslation
 
-from napari_virtual_stain.evaluation.colours import FALSE, HIT, MISSED, NEITHER, rgb
+from napari_virtual_stain.evaluation.colours import FALSE, HIT, MISSED, NEITHER, UNMEASURED, rgb
 from napari_virtual_stain.evaluation.comparison import Comparison
 from napari_virtual_stain.evaluation.errors import ERROR_TITLES
 from napari_virtual_stain.image import Image
@@ -44,7 +45,8 @@ EAST_ASIAN_FONTS = (
 
 SIGNED = LinearSegmentedColormap.from_list(
     "signed error", ["#b5e2ff", FALSE, "#000000", MISSED, "#fff0cc"]
-)
+).with_extremes(bad=UNMEASURED)
+GREY = colormaps["gray"].with_extremes(bad=UNMEASURED)
 
 
 def draw(comparison: Comparison) -> bytes:
@@ -77,7 +79,7 @@ def draw(comparison: Comparison) -> bytes:
         top += panel_height + 0.08
         grey = Normalize(*comparison.display_limits[name])
         signed = _zero_is_black(comparison, name)
-        _colour_bar(place(lefts[0], top, 2 * PANEL + GAP, 0.09), grey, "gray")
+        _colour_bar(place(lefts[0], top, 2 * PANEL + GAP, 0.09), grey, GREY)
         _colour_bar(place(lefts[2], top, 3 * PANEL + 2 * GAP, 0.09), signed, SIGNED)
         _legend(place(lefts[5], top, PANEL, 0.12))
     png = io.BytesIO()
@@ -95,7 +97,7 @@ def _fill(panels: Sequence[Axes], comparison: Comparison, index: int, aspect: fl
     errors = {ERROR_TITLES[kind]: image for kind, image in comparison.errors.items()}
     masks = {which: _flat(mask, index) > 0 for which, mask in comparison.masks.items()}
     for axes, (title, image) in zip(panels, (images | errors).items(), strict=False):
-        norm, cmap = (grey, "gray") if title in images else (signed, SIGNED)
+        norm, cmap = (grey, GREY) if title in images else (signed, SIGNED)
         axes.imshow(_flat(image, index), aspect=aspect, norm=norm, cmap=cmap)
         axes.set_title(title, fontsize=9, color=INK, pad=4)
     overlap = _overlap(masks["observed"], masks["predicted"])
@@ -109,7 +111,9 @@ def _flat(image: Image, channel: int) -> np.ndarray:
     image = image.select("C", channel)
     if "T" in image.axes:
         image = image.select("T", image.sizes["T"] // 2)
-    return np.asarray(image.numpy().max(axis=0) if "Z" in image.axes else image.numpy())
+    pixels = image.numpy()
+    # Of NaN, which was not measured, and a number, fmax takes the number.
+    return np.asarray(np.fmax.reduce(pixels, axis=0) if "Z" in image.axes else pixels)
 
 
 def _overlap(observed: np.ndarray, predicted: np.ndarray) -> np.ndarray:
@@ -222,10 +226,11 @@ def _round_length(longest: float) -> float:
 
 def _write(axes: Axes, x: float, y: float, text: str, **style: Any) -> Any:
     # Names are the user's: a dollar sign in one is no formula.
-    return axes.text(x, y, text, va="center", parse_math=False, family=_fonts(), **style)
+    return axes.text(x, y, text, va="center", parse_math=False, family=fonts(), **style)
 
 
-def _fonts() -> list[str]:
+def fonts() -> list[str]:
+    """Return the fonts for names of the user's, those of East Asian characters among them."""
     installed = set(fontManager.get_font_names())
     return ["DejaVu Sans", *(font for font in EAST_ASIAN_FONTS if font in installed)]
 

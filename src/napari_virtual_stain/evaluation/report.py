@@ -7,7 +7,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from napari_virtual_stain.evaluation.comparison import Comparison
+from napari_virtual_stain.evaluation.features.result import FeatureComparison
 from napari_virtual_stain.evaluation.set_scores import SetScores, single_scores
+from napari_virtual_stain.evaluation.transfer import TransferMatrix
 
 FORMAT = 1
 """Version of the form of :func:`metrics_json`, described in ``docs/metrics-json.md``."""
@@ -24,6 +26,7 @@ def metrics_json(comparison: Comparison) -> dict[str, Any]:
     channels = {
         name: {
             **scores,
+            **comparison.details[name].as_scores(),
             "match_coefficients": [{"gain": g, "offset": o} for g, o in coefficients],
             "display_limits": comparison.display_limits[name],
             "error_limits": comparison.error_limits[name],
@@ -57,7 +60,7 @@ def metrics_table(comparison: Comparison) -> list[dict[str, Any]]:
     ]
 
 
-def html(comparison: Comparison) -> str:
+def html(comparison: Comparison, features: FeatureComparison | None = None) -> str:
     """Render a comparison as one HTML page that holds all that it shows.
 
     Returns
@@ -68,10 +71,14 @@ def html(comparison: Comparison) -> str:
     # matplotlib takes half a second to import, and most who compare draw nothing.
     from napari_virtual_stain.evaluation.page import html as page
 
-    return page(comparison)
+    return page(comparison, features)
 
 
-def set_html(sets: Sequence[SetScores], links: Mapping[tuple[str, str], str] | None = None) -> str:
+def set_html(
+    sets: Sequence[SetScores],
+    links: Mapping[tuple[str, str], str] | None = None,
+    features: Mapping[str, FeatureComparison] | None = None,
+) -> str:
     """Render the scores of a set of images as one HTML page.
 
     Returns
@@ -81,7 +88,35 @@ def set_html(sets: Sequence[SetScores], links: Mapping[tuple[str, str], str] | N
     """
     from napari_virtual_stain.evaluation.page import set_html as page
 
-    return page(sets, links)
+    return page(sets, links, features)
+
+
+def transfer_html(
+    matrices: Sequence[TransferMatrix], links: Mapping[str, str] | None = None
+) -> str:
+    """Render matrices of models × data sets as one HTML page.
+
+    Returns
+    -------
+    str
+        See :func:`napari_virtual_stain.evaluation.page.transfer_html`.
+    """
+    from napari_virtual_stain.evaluation.page import transfer_html as page
+
+    return page(matrices, links)
+
+
+def features_html(features: FeatureComparison) -> str:
+    """Render features of cells as one HTML page.
+
+    Returns
+    -------
+    str
+        See :func:`napari_virtual_stain.evaluation.page.features_html`.
+    """
+    from napari_virtual_stain.evaluation.page import features_html as page
+
+    return page(features)
 
 
 def figure(comparison: Comparison) -> bytes:

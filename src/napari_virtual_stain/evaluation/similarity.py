@@ -74,6 +74,25 @@ def structural_similarity(
     VirtualStainError
         If the shapes differ, or the image is smaller than a window.
     """
+    total, count = similarity_sum(observed, predicted, mask, data_range=data_range, per=per)
+    return total / count if count else math.nan
+
+
+def similarity_sum(
+    observed: Any,
+    predicted: Any,
+    mask: Any = None,
+    *,
+    data_range: float | None = None,
+    per: Per = "volume",
+) -> tuple[float, int]:
+    """Return the sum over windows of what :func:`structural_similarity` is the mean of.
+
+    Returns
+    -------
+    (sum, count) : float, int
+        Sums of several images add up. Without a range, no window counts.
+    """
     if per not in get_args(Per):
         raise VirtualStainError(
             f"structural similarity cannot be had per {per!r}; choose 'volume' or 'plane'."
@@ -86,7 +105,7 @@ def structural_similarity(
     stacks = [array if len(shape) > 2 else array[np.newaxis] for array in given]
     known = _range(stacks) if data_range is None else data_range
     if not known > 0:
-        return math.nan
+        return 0.0, 0
 
     def work(rows: slice) -> tuple[float, int]:
         return _strip(stacks, rows, WINDOW if deep else 1, known)
@@ -101,7 +120,7 @@ def structural_similarity(
         except BaseException:
             pool.shutdown(cancel_futures=True)
             raise
-    return total / count if count else math.nan
+    return total, count
 
 
 def global_structural_similarity(

@@ -183,5 +183,5 @@ def _sample(values: np.ndarray, times: int) -> np.ndarray:
     """Return all values, or of several time points so many that they can be held together."""
     flat: np.ndarray = values.ravel()
     if times > 1:
-        flat = flat[:: max(1, flat.size * times // SAMPLE)].copy()
+        return flat[:: max(1, flat.size * times // SAMPLE)].copy()
     return flat

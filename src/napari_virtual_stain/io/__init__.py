@@ -17,6 +17,8 @@ _HOME = {
     "TrainingLog": "training_logs",
     "ZarrTarget": "prediction",
     "check_writable": "_atomic",
+    "earlier_features": "measured_before",
+    "earlier_report": "earlier",
     "fetch_isl_well": "isl",
     "find_model": "model_store",
     "import_model": "importing",
@@ -34,14 +36,18 @@ _HOME = {
     "recover_model": "training_run",
     "run_file": "training_run",
     "save_model": "model_file",
+    "stamp": "stamps",
     "store_model": "model_store",
     "write_flip": "flip_animation",
+    "uncertainty_beside": "predicted_folders",
+    "write_features": "feature_report",
     "write_image": "images",
     "write_options": "options_file",
     "write_picture": "small_files",
     "write_report": "report",
     "write_set_report": "report",
     "write_table": "small_files",
+    "write_transfer_report": "report",
 }
 __all__ = [
     "ModelEntry",
@@ -51,6 +57,8 @@ __all__ = [
     "TrainingLog",
     "ZarrTarget",
     "check_writable",
+    "earlier_features",
+    "earlier_report",
     "fetch_isl_well",
     "find_model",
     "import_model",
@@ -68,7 +76,10 @@ __all__ = [
     "recover_model",
     "run_file",
     "save_model",
+    "stamp",
     "store_model",
+    "uncertainty_beside",
+    "write_features",
     "write_flip",
     "write_image",
     "write_options",
@@ -76,14 +87,18 @@ __all__ = [
     "write_report",
     "write_set_report",
     "write_table",
+    "write_transfer_report",
 ]
 
 if TYPE_CHECKING:
     from napari_virtual_stain.io._atomic import check_writable
+    from napari_virtual_stain.io.earlier import earlier_report
+    from napari_virtual_stain.io.feature_report import write_features
     from napari_virtual_stain.io.flip_animation import write_flip
     from napari_virtual_stain.io.images import read_image, write_image
     from napari_virtual_stain.io.importing import import_model
     from napari_virtual_stain.io.isl import fetch_isl_well
+    from napari_virtual_stain.io.measured_before import earlier_features
     from napari_virtual_stain.io.model_file import (
         lacks_specification,
         load_model_file,
@@ -100,10 +115,15 @@ if TYPE_CHECKING:
     )
     from napari_virtual_stain.io.options_file import read_options, write_options
     from napari_virtual_stain.io.pairs import read_pairs, read_stacks
-    from napari_virtual_stain.io.predicted_folders import PredictedPair, predicted_pairs
+    from napari_virtual_stain.io.predicted_folders import (
+        PredictedPair,
+        predicted_pairs,
+        uncertainty_beside,
+    )
     from napari_virtual_stain.io.prediction import TiffTarget, ZarrTarget
-    from napari_virtual_stain.io.report import write_report, write_set_report
+    from napari_virtual_stain.io.report import write_report, write_set_report, write_transfer_report
     from napari_virtual_stain.io.small_files import write_picture, write_table
+    from napari_virtual_stain.io.stamps import stamp
     from napari_virtual_stain.io.training_logs import TrainingLog
     from napari_virtual_stain.io.training_run import RunFile, recover_model, run_file
 

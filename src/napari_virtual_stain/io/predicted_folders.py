@@ -6,10 +6,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from napari_virtual_stain.errors import VirtualStainError
+from napari_virtual_stain.io._names import image_name
 from napari_virtual_stain.io.pairs.image_files import image_files
 
 PREDICTED = ".predicted"
 """What ``vstain predict`` adds to an image's name."""
+
+UNCERTAINTY = ".uncertainty"
+"""What it adds for the uncertainty."""
 
 
 @dataclass(frozen=True)
@@ -73,3 +77,13 @@ def predicted_pairs(observed: Path, predicted: Path) -> tuple[list[PredictedPair
             f"{PREDICTED!r} behind it."
         )
     return pairs, alone
+
+
+def uncertainty_beside(predicted: Path) -> Path | None:
+    """Return the uncertainty that lies beside a prediction: ``a.uncertainty.ome.tif``, if any."""
+    stem = image_name(predicted).removesuffix(PREDICTED)
+    beside = (
+        predicted.with_name(f"{stem}{UNCERTAINTY}.ome{ending}")
+        for ending in (".tif", ".tiff", ".zarr")
+    )
+    return next((path for path in beside if path.exists() and path != predicted), None)

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from napari_virtual_stain.evaluation.colours import FALSE, HIT, MISSED, NEITHER, rgb
+from napari_virtual_stain.evaluation.colours import FALSE, HIT, MISSED, NEITHER, UNMEASURED, rgb
 
 LONGEST = 640
 """Side of a picture (px) beyond which it is made smaller."""
@@ -24,7 +24,7 @@ def grey(limits: tuple[float, float]) -> Painter:
     low, high = limits
 
     def paint(plane: np.ndarray) -> np.ndarray:
-        scaled = (plane.astype(np.float32) - low) * (255 / (high - low))
+        scaled = (np.nan_to_num(plane.astype(np.float32)) - low) * (255 / (high - low))
         painted: np.ndarray = np.rint(scaled.clip(0, 255)).astype(np.uint8)
         return painted
 
@@ -37,8 +37,9 @@ def signed(limits: tuple[float, float]) -> Painter:
     ends = np.array([rgb(FALSE), rgb(MISSED)], np.float32)
 
     def paint(plane: np.ndarray) -> np.ndarray:
-        above = (plane / high).clip(0, 1)[..., np.newaxis]
-        below = (plane / low).clip(0, 1)[..., np.newaxis]
+        known = np.nan_to_num(plane)
+        above = (known / high).clip(0, 1)[..., np.newaxis]
+        below = (known / low).clip(0, 1)[..., np.newaxis]
         painted: np.ndarray = np.rint(below * ends[0] + above * ends[1]).astype(np.uint8)
         return painted
 
@@ -55,6 +56,21 @@ def overlap(labels: np.ndarray) -> np.ndarray:
 def magenta_green(observed: np.ndarray, predicted: np.ndarray) -> np.ndarray:
     """Merge two grey pictures, uint8: observed magenta, predicted green, both alike white."""
     return np.stack([observed, predicted, observed], axis=-1)
+
+
+def marked(pixels: np.ndarray, gone: np.ndarray) -> np.ndarray:
+    """Paint where a pixel does not count in a colour of its own.
+
+    Parameters
+    ----------
+    pixels : ndarray of uint8, shape (Y, X) or (Y, X, 3)
+    gone : ndarray of bool, shape (Y, X)
+    """
+    if not gone.any():
+        return pixels
+    painted = np.stack([pixels] * 3, axis=-1) if pixels.ndim == 2 else pixels.copy()
+    painted[gone] = rgb(UNMEASURED)
+    return painted
 
 
 def picture(pixels: np.ndarray, aspect: float = 1.0, longest: int = LONGEST) -> str:
@@ -91,6 +107,6 @@ def orthogonal(volume: np.ndarray, at: Sequence[int]) -> tuple[np.ndarray, np.nd
 
 def brightest(volume: np.ndarray) -> tuple[int, int, int]:
     """Return the voxel through which planes show most: the brightest plane along each axis."""
-    sums = [volume.sum(axis=others, dtype=np.float64) for others in ((1, 2), (0, 2), (0, 1))]
+    sums = [np.nansum(volume, axis=axes, dtype=np.float64) for axes in ((1, 2), (0, 2), (0, 1))]
     z, y, x = (int(values.argmax()) for values in sums)
     return z, y, x

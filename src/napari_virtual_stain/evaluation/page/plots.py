@@ -14,14 +14,19 @@ from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
 
+from napari_virtual_stain.evaluation.calibration import Calibration
 from napari_virtual_stain.evaluation.confusion import Confusion
 from napari_virtual_stain.evaluation.moments import counted
+from napari_virtual_stain.evaluation.spectrum import RingCorrelation
 from napari_virtual_stain.evaluation.tolerance import Tolerance
 
 SIDE = 3.1
 """Of a plot, in inches."""
 
 BINS = 64
+MODELS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")
+"""Colours of models, told apart by people with any common colour vision."""
+
 INK, FAINT, ACCENT, SECOND = "#1a1a1a", "#666666", "#0072b2", "#d55e00"
 
 
@@ -31,11 +36,18 @@ class Plot:
     address = ""
 
 
-def against(observed: np.ndarray, predicted: np.ndarray, limits: tuple[float, float]) -> str:
+def against(
+    observed: np.ndarray,
+    predicted: np.ndarray,
+    limits: tuple[float, float],
+    mask: np.ndarray | None = None,
+) -> str:
     """Draw how often each observed grey value was predicted as which."""
     edges = np.linspace(*limits, BINS + 1)
     counts = np.zeros((BINS, BINS))
-    for o, p in counted(observed, predicted):
+    for o, p in counted(observed, predicted, mask):
+        if np.isnan(p).any():
+            o, p = o[~np.isnan(p)], p[~np.isnan(p)]
         counts += np.histogram2d(p.clip(*limits), o.clip(*limits), bins=(edges, edges))[0]
     with _plot("observed", "predicted") as (plot, axes):
         axes.pcolormesh(
@@ -83,28 +95,61 @@ def tolerances(found: Tolerance) -> str:
     return plot.address
 
 
+def spectrum(found: RingCorrelation, unit: str) -> str:
+    """Draw the correlation of the spectra over the fineness of structures."""
+    with _plot(f"fineness, 1/{unit}", "correlation") as (plot, axes):
+        axes.plot(found.frequencies, found.correlation, color=ACCENT)
+        axes.axhline(1 / 7, color=FAINT, linewidth=0.8, linestyle="--")
+        resolution = found.resolution()
+        if np.isfinite(resolution):
+            axes.axvline(1 / resolution, color=SECOND, linewidth=0.8)
+        axes.set_xlim(left=0)
+        axes.set_ylim(min(0.0, float(np.nanmin([0.0, *found.correlation]))), 1.02)
+    return plot.address
+
+
+def coverage(found: Calibration) -> str:
+    """Draw how many pixels lie within the intervals that σ promises."""
+    with _plot("promised, % of the pixels", "true, % of the pixels") as (plot, axes):
+        axes.plot([0, 100], [0, 100], color=FAINT, linewidth=0.8, linestyle="--")
+        axes.plot(
+            100 * np.array(found.nominal),
+            100 * np.array(found.observed),
+            "o-",
+            color=ACCENT,
+            markersize=3,
+        )
+        axes.set_xlim(0, 100)
+        axes.set_ylim(0, 100)
+        axes.set_aspect("equal")
+    return plot.address
+
+
 def boxes(values: Mapping[str, Mapping[str, Sequence[float]]], title: str) -> str:
     """Draw a score of each image as boxes and dots, by channel and model."""
     models = list(next(iter(values.values()), {}))
-    colours = (ACCENT, SECOND)
+    step = min(0.36, 0.84 / max(1, len(models)))
+    colours = MODELS
     with _plot("", title) as (plot, axes):
         for place, of_models in enumerate(values.values()):
             for which, scores in enumerate(of_models.values()):
-                at = place + 0.36 * (which - (len(models) - 1) / 2)
+                at = place + step * (which - (len(models) - 1) / 2)
                 colour = colours[which % len(colours)]
                 if scores:
                     axes.boxplot(
                         [scores],
                         positions=[at],
-                        widths=0.28,
+                        widths=0.78 * step,
                         showfliers=False,
                         medianprops={"color": colour},
                         boxprops={"color": FAINT},
                     )
-                across = at + 0.1 * np.linspace(-1, 1, len(scores)) if len(scores) > 1 else [at]
+                across = (
+                    at + 0.28 * step * np.linspace(-1, 1, len(scores)) if len(scores) > 1 else [at]
+                )
                 axes.plot(across[: len(scores)], scores, "o", markersize=2.5, color=colour)
-        for model, colour in zip(models, colours, strict=False):
-            axes.plot([], [], "o", color=colour, label=model)
+        for which, model in enumerate(models):
+            axes.plot([], [], "o", color=colours[which % len(colours)], label=model)
         names = axes.set_xticks(range(len(values)), [name[:16] for name in values])
         texts = [tick.label1 for tick in names]
         if len(models) > 1:
@@ -112,6 +157,46 @@ def boxes(values: Mapping[str, Mapping[str, Sequence[float]]], title: str) -> st
         for text in texts:
             # Names are the user's: a dollar sign in one is no formula.
             text.set_parse_math(False)
+    return plot.address
+
+
+def tolerances_of_models(found: Mapping[str, Tolerance]) -> str:
+    """Draw the errors of several models over the tolerance, with their lowest points."""
+    with _plot("tolerance, % of the range", "error, % of the whole") as (plot, axes):
+        for which, (model, one) in enumerate(found.items()):
+            colour = MODELS[which % len(MODELS)]
+            axes.plot(100 * one.levels, 100 * one.total, color=colour, label=model)
+            if np.isfinite(one.index):
+                axes.plot(100 * one.level, 100 * one.index, "o", color=colour, markersize=4)
+        axes.set_xlim(0, 100)
+        axes.set_ylim(bottom=0)
+        for text in axes.legend(frameon=False, fontsize=7).get_texts():
+            text.set_parse_math(False)
+    return plot.address
+
+
+def matrix(means: np.ndarray, models: Sequence[str], data_sets: Sequence[str], better: str) -> str:
+    """Draw the mean score of each model (row) on each data set (column); darker is better."""
+    cmap = "Blues_r" if better.startswith("lower") else "Blues"
+    known = means[np.isfinite(means)]
+    low, high = (float(known.min()), float(known.max())) if known.size else (0.0, 1.0)
+    # A little room, so that nearly equal means do not look like opposites.
+    room = max(0.05, high - low)
+    ends = (low - 0.3 * room, high) if better.startswith("higher") else (low, high + 0.3 * room)
+    with _plot("tested on", "model") as (plot, axes):
+        axes.imshow(means, cmap=cmap, vmin=ends[0], vmax=ends[1], rasterized=True)
+        for row, column in np.ndindex(means.shape):
+            mean = means[row, column]
+            share = (mean - ends[0]) / (ends[1] - ends[0])
+            dark = share > 0.6 if better.startswith("higher") else share < 0.4
+            text = f"{mean:.3f}" if np.isfinite(mean) else "–"
+            colour = "white" if dark else INK
+            axes.text(column, row, text, ha="center", va="center", fontsize=8, color=colour)
+        axes.set_xticks(range(len(data_sets)), [name[:16] for name in data_sets], rotation=30)
+        axes.set_yticks(range(len(models)), [name[:16] for name in models])
+        for label in (*axes.get_xticklabels(), *axes.get_yticklabels()):
+            # Names are the user's: a dollar sign in one is no formula.
+            label.set_parse_math(False)
     return plot.address
 
 
