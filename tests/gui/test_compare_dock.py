@@ -320,6 +320,37 @@ def test_the_report_is_written(on, tmp_path, qtbot):
     assert "already holds" in said(on)[1]
 
 
+def test_features_are_measured_in_the_cells_of_a_labels_layer(dock, viewer, tmp_path, qtbot):
+    pytest.importorskip("cp_measure")
+    rng = np.random.default_rng(0)
+    labels = np.zeros((96, 120), np.uint8)
+    for number, (y, x) in enumerate(np.ndindex(3, 4), 1):
+        labels[12 + 26 * y : 28 + 26 * y, 10 + 28 * x : 28 + 28 * x] = number
+    brightness = np.append(100, rng.integers(500, 3000, 12))
+    stain = rng.normal(brightness[labels], 20).astype(np.float32)
+    viewer.add_image(stain, name="DAPI", axis_labels="yx")
+    viewer.add_image(0.5 * stain, name="DAPI predicted", axis_labels="yx")
+    nuclei = viewer.add_labels(labels, name="my nuclei")
+    begin(qtbot, dock)
+    pick(dock.board.cells.nuclei, nuclei)
+    dock.board.exports.wanted.emit("features", tmp_path / "features")
+    idle(qtbot, dock)
+    assert "Measured 12 nuclei" in said(dock)[1]
+    with (tmp_path / "features" / "feature_correlations.csv").open(encoding="utf-8") as file:
+        rows = {
+            row["feature"]: row for row in csv.DictReader(file) if row["compartment"] == "nuclei"
+        }
+    means = next(row for name, row in rows.items() if name.endswith("MeanIntensity"))
+    assert float(means["r"]) == pytest.approx(1)
+    small = viewer.add_labels(labels[:50], name="of another part")
+    dock.refresh()
+    pick(dock.board.cells.nuclei, small)
+    dock.board.exports.wanted.emit("features", tmp_path / "others")
+    idle(qtbot, dock)
+    assert "of another part have Y 50 × X 120 pixels" in said(dock)[1]
+    assert not (tmp_path / "others").exists()
+
+
 def test_flip_picture_and_scores_are_saved(on, tmp_path, qtbot):
     for kind, name in (("flip", "a.gif"), ("picture", "b.png"), ("scores", "c.csv")):
         on.board.exports.wanted.emit(kind, tmp_path / name)

@@ -171,7 +171,8 @@ def _frame(data: Any) -> np.ndarray:
 def _known(values: np.ndarray) -> np.ndarray:
     if values.dtype.kind != "f" or np.isfinite(values).all():
         return values
-    return values[np.isfinite(values)]
+    known: np.ndarray = values[np.isfinite(values)]
+    return known
 
 
 def _threshold(matched: np.ndarray) -> float:

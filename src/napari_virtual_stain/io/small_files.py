@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from napari_virtual_stain.io._atomic import atomic_path
+from napari_virtual_stain.io._csv import csv_text
 
 
 def write_table(
@@ -22,13 +21,9 @@ def write_table(
     VirtualStainError
         If the file exists and may not be replaced, or cannot be written.
     """
-    file = io.StringIO()
-    writer = csv.DictWriter(file, list(dict.fromkeys(key for row in rows for key in row)))
-    writer.writeheader()
-    writer.writerows(rows)
     path = Path(path).expanduser()
     with atomic_path(path, overwrite) as temporary:
-        temporary.write_text(file.getvalue(), encoding="utf-8", newline="")
+        temporary.write_text(csv_text(rows), encoding="utf-8", newline="")
     return path
 
 

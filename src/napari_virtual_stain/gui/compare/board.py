@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
 
+from napari_virtual_stain.gui.compare.cells import CellsBox
 from napari_virtual_stain.gui.compare.export_box import ExportBox
 from napari_virtual_stain.gui.compare.score_table import ScoreTable
 from napari_virtual_stain.gui.compare.view_box import ViewBox
@@ -31,6 +32,7 @@ class Board(QWidget):  # type: ignore[misc]
         self.draw_region = QPushButton("Draw…")
         self.copy = QPushButton("Copy")
         self.exports = ExportBox()
+        self.cells = CellsBox()
         self.plots: Plots | None = None
         self.region.setAccessibleName("Region that is scored")
         region_tip = "Score the inside of the shapes of a layer too. They hold for every plane."
@@ -64,6 +66,7 @@ class Board(QWidget):  # type: ignore[misc]
         self._layout.addWidget(self._plot_heading)
         self._layout.addWidget(heading("Save"))
         self._layout.addWidget(self.exports)
+        self._layout.addWidget(self.cells)
         self.region.picked.connect(lambda: self.region_chosen.emit(self.region.value()))
         self.draw_region.clicked.connect(lambda _=False: self.region_wanted.emit())
         self.copy.clicked.connect(lambda _=False: self.table.copy())

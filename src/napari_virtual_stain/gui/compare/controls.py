@@ -3,20 +3,13 @@
 from __future__ import annotations
 
 from qtpy.QtCore import Signal
-from qtpy.QtWidgets import (
-    QCheckBox,
-    QHBoxLayout,
-    QLabel,
-    QProgressBar,
-    QPushButton,
-    QVBoxLayout,
-    QWidget,
-)
+from qtpy.QtWidgets import QCheckBox, QVBoxLayout, QWidget
 
 from napari_virtual_stain.events import Progress
 from napari_virtual_stain.gui.compare.state import Panel
+from napari_virtual_stain.gui.progress_row import ProgressRow
 from napari_virtual_stain.gui.theme import PrimaryButton
-from napari_virtual_stain.gui.widgets import Messages, show_progress
+from napari_virtual_stain.gui.widgets import Messages
 
 
 class Controls(QWidget):  # type: ignore[misc]
@@ -32,32 +25,17 @@ class Controls(QWidget):  # type: ignore[misc]
         self.agree = QCheckBox("Do so")
         self.agree.setToolTip("Only what is compared is cropped or resampled, not the layers.")
         self.button = PrimaryButton("Compare")
-        self.stage = QLabel()
-        self.stage.setIndent(0)
-        self.bar = QProgressBar()
-        self.bar.setTextVisible(False)
-        self.cancel = QPushButton("Cancel")
+        self.progress = ProgressRow("Stop what is computed. What is shown stays.")
         self.after = Messages()
-        self._progress = QWidget()
-        row = QHBoxLayout()
-        row.setSpacing(6)
-        row.addWidget(self.bar, 1)
-        row.addWidget(self.cancel)
-        progress = QVBoxLayout(self._progress)
-        progress.setContentsMargins(0, 0, 0, 0)
-        progress.setSpacing(3)
-        progress.addWidget(self.stage)
-        progress.addLayout(row)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(6)
-        for widget in (self.before, self.agree, self.button, self._progress, self.after):
+        for widget in (self.before, self.agree, self.button, self.progress, self.after):
             layout.addWidget(widget)
-        self._progress.hide()
         self.agree.hide()
         self.agree.clicked.connect(self.agreed.emit)
         self.button.clicked.connect(lambda _=False: self.compare_pressed.emit())
-        self.cancel.clicked.connect(lambda _=False: self.cancel_pressed.emit())
+        self.progress.cancelled.connect(self.cancel_pressed)
 
     def show_panel(self, panel: Panel) -> None:
         """Show what can be pressed and what is said."""
@@ -73,8 +51,8 @@ class Controls(QWidget):  # type: ignore[misc]
         else:
             tip = "\n".join(line.text for line in panel.before[:1])
         self.button.setToolTip(tip)
-        self._progress.setVisible(panel.works)
+        self.progress.setVisible(panel.works)
 
     def show_progress(self, progress: Progress) -> None:
         """Show how far what runs is."""
-        show_progress(self.stage, self.bar, progress)
+        self.progress.show_progress(progress)

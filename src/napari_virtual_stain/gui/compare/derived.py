@@ -8,26 +8,19 @@ from typing import Any
 import numpy as np
 
 
-class Derived:
-    """What a function makes of the same part of several arrays, computed with each access.
+class Lazy:
+    """What napari needs of an array: shape, dtype, and any part of it.
 
-    napari reads of such an array the plane that it shows, and no more.
+    It reads the plane that it shows, and no more.
 
     Parameters
     ----------
-    sources : sequence of array
-        Of one shape; may be lazy.
-    function : callable
-        Makes of the same part of each source an array of that part's shape, pixel by pixel.
+    shape : sequence of int
     dtype : numpy dtype
-        Of what it makes.
     """
 
-    def __init__(
-        self, sources: Sequence[Any], function: Callable[..., np.ndarray], dtype: Any
-    ) -> None:
-        self._sources, self._function = tuple(sources), function
-        self.shape = tuple(int(size) for size in sources[0].shape)
+    def __init__(self, shape: Sequence[int], dtype: Any) -> None:
+        self.shape = tuple(int(size) for size in shape)
         self.dtype = np.dtype(dtype)
 
     @property
@@ -44,15 +37,38 @@ class Derived:
         return self.shape[0]
 
     def __getitem__(self, key: Any) -> np.ndarray:
-        parts = [np.asarray(source[key]) for source in self._sources]
-        return self._function(*parts).astype(self.dtype, copy=False)
+        raise NotImplementedError
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
         values = self[(slice(None),) * self.ndim]
         return values if dtype is None else values.astype(dtype, copy=False)
 
 
-class Curtain:
+class Derived(Lazy):
+    """What a function makes of the same part of several arrays, computed with each access.
+
+    Parameters
+    ----------
+    sources : sequence of array
+        Of one shape; may be lazy.
+    function : callable
+        Makes of the same part of each source an array of that part's shape, pixel by pixel.
+    dtype : numpy dtype
+        Of what it makes.
+    """
+
+    def __init__(
+        self, sources: Sequence[Any], function: Callable[..., np.ndarray], dtype: Any
+    ) -> None:
+        super().__init__(sources[0].shape, dtype)
+        self._sources, self._function = tuple(sources), function
+
+    def __getitem__(self, key: Any) -> np.ndarray:
+        parts = [np.asarray(source[key]) for source in self._sources]
+        return self._function(*parts).astype(self.dtype, copy=False)
+
+
+class Curtain(Lazy):
     """One array on one side of a split along an axis, another on the other side.
 
     Parameters
@@ -72,23 +88,9 @@ class Curtain:
     def __init__(
         self, before: Any, after: Any, axis: int, at: int, *, line: int = 0, bright: float = 1.0
     ) -> None:
+        super().__init__(before.shape, np.float32)
         self._before, self._after = before, after
         self.axis, self.at, self.line, self.bright = axis, at, line, bright
-        self.shape = tuple(int(size) for size in before.shape)
-        self.dtype = np.dtype(np.float32)
-
-    @property
-    def ndim(self) -> int:
-        """Number of axes."""
-        return len(self.shape)
-
-    @property
-    def size(self) -> int:
-        """Number of pixels."""
-        return int(np.prod(self.shape))
-
-    def __len__(self) -> int:
-        return self.shape[0]
 
     def __getitem__(self, key: Any) -> np.ndarray:
         keys = list(key) if isinstance(key, tuple) else [key]
@@ -110,7 +112,3 @@ class Curtain:
             on_line = (places >= first) & (places < first + self.line)
             values = np.where(on_line, np.float32(self.bright), values)
         return values
-
-    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
-        values = self[(slice(None),) * self.ndim]
-        return values if dtype is None else values.astype(dtype, copy=False)

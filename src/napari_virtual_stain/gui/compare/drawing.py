@@ -40,6 +40,7 @@ class Drawing:
         region = self._board.region
         region.offer([None, *shapes], ["none", *(one.name for one in shapes)], region.value())
         region.setEnabled(bool(shapes))
+        self._board.cells.offer(list(self._viewer.layers))
         self._board.view.offer_under(image_layers(list(self._viewer.layers)))
 
     def region(self, session: Session) -> tuple[np.ndarray | None, str]:

@@ -26,12 +26,19 @@ KINDS = {
         "Save observed, predicted, error maps and masks of what is shown as one PNG.",
         "Pictures (*.png)",
     ),
+    "features": (
+        "Features…",
+        "Measure cells in the observed and in the predicted image, and write how well each\n"
+        "feature agrees, as a page and as tables, into a folder. Needs the extra features.",
+        "",
+    ),
     "scores": (
         "Scores…",
         "Save the scores of every plane and time point, and of the whole, as CSV.",
         "Tables (*.csv)",
     ),
 }
+FOLDERS = {"report": "comparison", "features": "features"}
 ENDINGS = {"flip": ".gif", "picture": ".png", "scores": ".csv"}
 
 
@@ -45,7 +52,6 @@ class ExportBox(QWidget):  # type: ignore[misc]
         super().__init__()
         self.buttons = {kind: QPushButton(text) for kind, (text, *_) in KINDS.items()}
         self.folder = Path.home()
-        self.stem = "comparison"
         grid = QGridLayout(self)
         grid.setContentsMargins(0, 0, 0, 0)
         grid.setSpacing(4)
@@ -53,7 +59,7 @@ class ExportBox(QWidget):  # type: ignore[misc]
             button.setToolTip(KINDS[kind][1])
             narrow(button)
             button.clicked.connect(lambda _=False, kind=kind: self._ask(kind))
-            grid.addWidget(button, at // 4, at % 4)
+            grid.addWidget(button, at // 3, at % 3)
 
     def allow(self, allowed: bool) -> None:
         """Enable the buttons, once there is something to save."""
@@ -62,11 +68,11 @@ class ExportBox(QWidget):  # type: ignore[misc]
 
     def _ask(self, kind: str) -> None:
         title = KINDS[kind][0].removesuffix("…")
-        if kind == "report":
-            name = QFileDialog.getExistingDirectory(self, "Folder of the report", str(self.folder))
-            path = Path(name) / self.stem if name else None
+        if kind in FOLDERS:
+            name = QFileDialog.getExistingDirectory(self, f"{title}: folder", str(self.folder))
+            path = Path(name) / FOLDERS[kind] if name else None
         else:
-            start = self.folder / f"{self.stem}{ENDINGS[kind]}"
+            start = self.folder / f"{kind}{ENDINGS[kind]}"
             name, _ = QFileDialog.getSaveFileName(self, title, str(start), KINDS[kind][2])
             path = Path(name) if name else None
             if path is not None and not path.suffix:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator, Sequence
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 from qtpy.QtCore import QObject, Signal
@@ -23,7 +22,7 @@ from napari_virtual_stain.gui.compare.modes import Mode
 from napari_virtual_stain.gui.compare.plotting import Plotting
 from napari_virtual_stain.gui.compare.saving import Saving
 from napari_virtual_stain.gui.compare.session import Session
-from napari_virtual_stain.gui.compare.state import shift_line
+from napari_virtual_stain.gui.compare.state import features_sentence, shift_line
 from napari_virtual_stain.gui.compare.subject import Subject, subject
 from napari_virtual_stain.gui.compare.view_box import CHANNEL_KEY, FLIP_KEY
 from napari_virtual_stain.gui.compare.viewpoint import move_to, words
@@ -66,7 +65,7 @@ class Running(QObject):  # type: ignore[misc]
         self._latest = Latest(self)
         self._plotting = Plotting(board, self.session)
         self._drawing = Drawing(viewer, board)
-        self._saving = Saving(board.exports, self.session)
+        self._saving = Saving(board.exports, board.cells, self.session)
         self._keys = Keys(viewer)
         self._of_viewer, self._of_board = Subscriptions(), Subscriptions()
         self._drag = CurtainDrag(
@@ -214,8 +213,12 @@ class Running(QObject):  # type: ignore[misc]
             move_to(self._viewer, place, {axis: position})
 
     def _save(self, make_work: Callable[[], Generator[Any, None, Any]], done: str) -> None:
-        def tell(path: Path) -> None:
-            self.said.emit(Line(Tone.GOOD, done.format(path)))
+        def tell(result: Any) -> None:
+            path, found = result if isinstance(result, tuple) else (result, None)
+            text = done.format(path)
+            if found is not None:
+                text += f" {features_sentence(found)}"
+            self.said.emit(Line(Tone.GOOD, text))
 
         self._start(make_work, "Saving", tell)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Generator, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -12,6 +12,7 @@ from qtpy.QtCore import QObject, Signal
 from napari_virtual_stain.evaluation.matching import Match
 from napari_virtual_stain.events import Progress, Work
 from napari_virtual_stain.gui.compare import work
+from napari_virtual_stain.gui.compare.cells import CellsBox
 from napari_virtual_stain.gui.compare.export_box import ExportBox
 from napari_virtual_stain.gui.compare.modes import Mode, Shown
 from napari_virtual_stain.gui.compare.session import Session
@@ -20,6 +21,7 @@ DONE = {
     "report": "Wrote the report {}.",
     "flip": "Saved {}.",
     "picture": "Saved {}.",
+    "features": "Wrote the features {}.",
     "scores": "Saved {}.",
 }
 
@@ -30,18 +32,18 @@ class Saving(QObject):  # type: ignore[misc]
     Parameters
     ----------
     box : ExportBox
+    cells : CellsBox
     session : Session
     """
 
     wanted = Signal(object, str)
     """Work that returns the path of what it wrote, and what is to be said of it then."""
 
-    def __init__(self, box: ExportBox, session: Session) -> None:
+    def __init__(self, box: ExportBox, cells: CellsBox, session: Session) -> None:
         super().__init__(box)
-        self._box, self._session = box, session
+        self._box, self._cells, self._session = box, cells, session
         self._match: Match = "none"
         self._similar: Mapping[tuple[int, bool], float] = {}
-        box.stem = "comparison"
         box.wanted.connect(self.save)
 
     def close(self) -> None:
@@ -57,8 +59,12 @@ class Saving(QObject):  # type: ignore[misc]
         """Ask for the work that writes a kind of file."""
         session = self._session
         subjects = [shown.subject for shown in self._every()]
+        make: Callable[[], Generator[Any, None, Any]]
         if kind == "report":
             make = partial(work.report, session.subjects, self._match, path)
+        elif kind == "features":
+            chosen = self._cells.chosen()
+            make = partial(work.features, session.subjects, path, *chosen)
         elif kind == "picture":
             index = {axis: at for axis, at in session.index().items() if axis in "TZ"}
             make = partial(work.picture, subjects, self._match, index, path)

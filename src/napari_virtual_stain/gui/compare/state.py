@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 from enum import Enum, auto
+from typing import TYPE_CHECKING
 
 from napari_virtual_stain.gui.compare.form import Readiness, Verdict
 from napari_virtual_stain.gui.compare.work import Shifted
-from napari_virtual_stain.gui.sentences import Line, Tone
+from napari_virtual_stain.gui.sentences import Line, Tone, joined
+
+if TYPE_CHECKING:
+    from napari_virtual_stain.evaluation import FeatureComparison
 
 
 class Stage(Enum):
@@ -100,6 +105,15 @@ def shift_line(name: str, shift: Shifted) -> Line:
         f"{name}: the prediction lies about {_directed(shift)} px off the observed image. Scores "
         "suffer from that; check that both are of one acquisition, or align them.",
     )
+
+
+def features_sentence(found: FeatureComparison) -> str:
+    """Return what was measured, and how well the features of each channel agree."""
+    medians = [
+        f"{name} {r:.2f}" for name in found.channels if not math.isnan(r := found.median_r(name))
+    ]
+    text = f"Measured {found.counted}."
+    return f"{text} Median r of their features: {joined(medians)}." if medians else text
 
 
 def failed(text: str) -> Run:

@@ -5,17 +5,22 @@ from __future__ import annotations
 from collections.abc import Generator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from napari_virtual_stain.evaluation.matching import Match
 from napari_virtual_stain.evaluation.survey import Survey, survey_events
 from napari_virtual_stain.events import Progress, Work
+from napari_virtual_stain.gui.compare.cells import labels_on
 from napari_virtual_stain.gui.compare.form import Request
 from napari_virtual_stain.gui.compare.live import whole_similarity
 from napari_virtual_stain.gui.compare.subject import Subject, projected, subject
+from napari_virtual_stain.gui.layers import Layer
 from napari_virtual_stain.image import Image
+
+if TYPE_CHECKING:
+    from napari_virtual_stain.evaluation import FeatureComparison
 
 MOST_FOR_SHIFT = 512
 """Side of the middle of a plane on which a shift is measured (px)."""
@@ -132,6 +137,20 @@ def picture(
     comparison = yield from compare_events(observed, predicted, match=match)
     yield Progress("drawing", 0, 0)
     return write_picture(figure(comparison), path, overwrite=True)
+
+
+def features(
+    subjects: Sequence[Subject], folder: Path, nuclei: Layer | None, cells: Layer | None
+) -> Work[tuple[Path, FeatureComparison]]:
+    """Measure the cells of all pairs, and write that into a folder; returns page and result."""
+    from napari_virtual_stain.evaluation import compare_features_events
+    from napari_virtual_stain.io import write_features
+
+    observed, predicted = joined(subjects)
+    labels = (labels_on(layer, subjects[0].observed) for layer in (nuclei, cells))
+    found = yield from compare_features_events(observed, predicted, *labels)
+    yield Progress("writing", 0, 0)
+    return write_features(found, folder)["features_page"], found
 
 
 def joined(subjects: Sequence[Subject], index: dict[str, int] | None = None) -> tuple[Image, Image]:

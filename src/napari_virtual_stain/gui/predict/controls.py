@@ -3,20 +3,13 @@
 from __future__ import annotations
 
 from qtpy.QtCore import Signal
-from qtpy.QtWidgets import (
-    QCheckBox,
-    QHBoxLayout,
-    QLabel,
-    QProgressBar,
-    QPushButton,
-    QVBoxLayout,
-    QWidget,
-)
+from qtpy.QtWidgets import QCheckBox, QVBoxLayout, QWidget
 
 from napari_virtual_stain.events import Progress
 from napari_virtual_stain.gui.predict.state import Panel
+from napari_virtual_stain.gui.progress_row import ProgressRow
 from napari_virtual_stain.gui.theme import PrimaryButton
-from napari_virtual_stain.gui.widgets import Messages, show_progress
+from napari_virtual_stain.gui.widgets import Messages
 
 
 class Controls(QWidget):  # type: ignore[misc]
@@ -34,34 +27,22 @@ class Controls(QWidget):  # type: ignore[misc]
             "Predict again what is there. It stays until the new result is complete."
         )
         self.button = PrimaryButton("Predict fluorescence")
-        self.stage = QLabel()
-        self.stage.setIndent(0)
-        self.bar = QProgressBar()
-        self.bar.setTextVisible(False)
-        self.cancel = QPushButton("Cancel")
-        self.cancel.setToolTip("Stop. No layer is added or changed.")
+        self.progress = ProgressRow("Stop. No layer is added or changed.")
+        self.stage, self.bar, self.cancel = (
+            self.progress.stage,
+            self.progress.bar,
+            self.progress.cancel,
+        )
         self.after = Messages()
-        self._progress = QWidget()
-
-        row = QHBoxLayout()
-        row.setSpacing(6)
-        row.addWidget(self.bar, 1)
-        row.addWidget(self.cancel)
-        progress = QVBoxLayout(self._progress)
-        progress.setContentsMargins(0, 0, 0, 0)
-        progress.setSpacing(3)
-        progress.addWidget(self.stage)
-        progress.addLayout(row)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(8)
-        for widget in (self.before, self.replace, self.button, self._progress, self.after):
+        for widget in (self.before, self.replace, self.button, self.progress, self.after):
             layout.addWidget(widget)
-        self._progress.hide()
         self.replace.hide()
         self.replace.clicked.connect(self._replace)
         self.button.clicked.connect(self._predict)
-        self.cancel.clicked.connect(self._cancel)
+        self.progress.cancelled.connect(self.cancel_pressed)
 
     def show_panel(self, panel: Panel) -> None:
         """Show what can be pressed and what is said."""
@@ -75,19 +56,16 @@ class Controls(QWidget):  # type: ignore[misc]
             if panel.can_predict
             else "\n".join(line.text for line in panel.before[:1]) or "A prediction is running."
         )
-        self._progress.setVisible(not panel.can_choose)
+        self.progress.setVisible(not panel.can_choose)
         self.cancel.setEnabled(panel.can_cancel)
         self.cancel.setText(panel.cancel)
 
     def show_progress(self, progress: Progress) -> None:
         """Show how far the work is."""
-        show_progress(self.stage, self.bar, progress)
+        self.progress.show_progress(progress)
 
     def _replace(self, ticked: bool) -> None:
         self.replace_ticked.emit(ticked)
 
     def _predict(self) -> None:
         self.predict_pressed.emit()
-
-    def _cancel(self) -> None:
-        self.cancel_pressed.emit()
