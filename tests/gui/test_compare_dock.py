@@ -335,7 +335,7 @@ def test_features_are_measured_in_the_cells_of_a_labels_layer(dock, viewer, tmp_
     pick(dock.board.cells.nuclei, nuclei)
     dock.board.exports.wanted.emit("features", tmp_path / "features")
     idle(qtbot, dock)
-    assert "Measured 12 nuclei" in said(dock)[1]
+    assert "12 nuclei" in said(dock)[1]
     with (tmp_path / "features" / "feature_correlations.csv").open(encoding="utf-8") as file:
         rows = {
             row["feature"]: row for row in csv.DictReader(file) if row["compartment"] == "nuclei"
