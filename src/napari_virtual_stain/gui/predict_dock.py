@@ -15,6 +15,7 @@ from qtpy.QtWidgets import QVBoxLayout, QWidget
 
 from napari_virtual_stain.events import Event, Notice, Progress, Work
 from napari_virtual_stain.gui import settings
+from napari_virtual_stain.gui.commands import open_compare_dock
 from napari_virtual_stain.gui.jobs import Job, create_job, report
 from napari_virtual_stain.gui.layer_watch import LayerWatch
 from napari_virtual_stain.gui.layers import Layer
@@ -97,6 +98,7 @@ class PredictDock(QWidget):  # type: ignore[misc]
         self.controls.predict_pressed.connect(self.predict)
         self.controls.cancel_pressed.connect(self.cancel)
         self.controls.replace_ticked.connect(self._on_replace)
+        self.controls.compare_pressed.connect(self._compare)
         self._follow(napari_viewer)
         self.refresh()
 
@@ -273,6 +275,12 @@ class PredictDock(QWidget):  # type: ignore[misc]
         shown = state.panel(self._verdict, self._run)
         self._content.setEnabled(shown.can_choose)
         self.controls.show_panel(shown)
+        observes = any(row.pick().layer is not None for row in self.rows.observed)
+        can_compare = self._run.stage is Stage.FINISHED and hasattr(self._viewer, "window")
+        self.controls.compare.setVisible(observes and can_compare)
+
+    def _compare(self) -> None:
+        open_compare_dock(self._viewer)
 
     def _on_axes(self, layer: Layer, axes: str) -> None:
         self._axes[layer] = axes

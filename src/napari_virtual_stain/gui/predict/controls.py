@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from qtpy.QtCore import Signal
-from qtpy.QtWidgets import QCheckBox, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QCheckBox, QPushButton, QVBoxLayout, QWidget
 
 from napari_virtual_stain.events import Progress
 from napari_virtual_stain.gui.predict.state import Panel
@@ -18,6 +18,7 @@ class Controls(QWidget):  # type: ignore[misc]
     predict_pressed = Signal()
     cancel_pressed = Signal()
     replace_ticked = Signal(bool)
+    compare_pressed = Signal()
 
     def __init__(self) -> None:
         super().__init__()
@@ -34,14 +35,25 @@ class Controls(QWidget):  # type: ignore[misc]
             self.progress.cancel,
         )
         self.after = Messages()
+        self.compare = QPushButton("Compare")
+        self.compare.setToolTip("Open the dock Compare with what was predicted and observed.")
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(8)
-        for widget in (self.before, self.replace, self.button, self.progress, self.after):
+        for widget in (
+            self.before,
+            self.replace,
+            self.button,
+            self.progress,
+            self.after,
+            self.compare,
+        ):
             layout.addWidget(widget)
         self.replace.hide()
+        self.compare.hide()
         self.replace.clicked.connect(self._replace)
         self.button.clicked.connect(self._predict)
+        self.compare.clicked.connect(lambda _=False: self.compare_pressed.emit())
         self.progress.cancelled.connect(self.cancel_pressed)
 
     def show_panel(self, panel: Panel) -> None:
