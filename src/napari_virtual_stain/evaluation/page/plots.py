@@ -74,7 +74,10 @@ def bins(confusion: Confusion) -> str:
             if share >= 0.5:
                 colour = "white" if share > 55 else INK
                 text = f"{share:.0f}"
-                axes.text(column, row, text, ha="center", va="center", fontsize=6, color=colour)
+                # Within the axes, so that no room has to be found for it, which takes long.
+                axes.text(
+                    column, row, text, ha="center", va="center", fontsize=6, color=colour
+                ).set_in_layout(False)
         axes.set_xticks(range(count), [f"{n / count:.1f}" for n in range(count)])
         axes.set_yticks(range(count), [f"{n / count:.1f}" for n in range(count)])
     return plot.address
