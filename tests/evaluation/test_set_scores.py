@@ -81,4 +81,4 @@ def test_a_set_of_one_image_has_no_interval():
     assert found == {"mean": 0.9, "spread": None, "interval": [None, None], "images": 1}
     page = set_html([one])
     assert "first: 1 image<" in page
-    assert '<td class="value">0.9</td>' in page
+    assert '<td class="value">0.9<small></small></td>' in page

@@ -194,7 +194,11 @@ def _compare_one(
 ) -> None:
     from napari_virtual_stain.evaluation import metrics_json
     from napari_virtual_stain.io import write_report
+    from napari_virtual_stain.io.report import refuse_earlier_report, report_files
 
+    if not overwrite:
+        # Before anything is computed, and not after.
+        refuse_earlier_report(output, list(report_files(output).values()))
     comparison = comparing.compare(observed, predicted)
     features = None
     if comparing.features is not None:

@@ -53,7 +53,8 @@ def match_frames(
     matched = given if as_it_is else np.empty(given.shape, np.float32)
     for done, (t, c) in enumerate(np.ndindex(times, channels), 1):
         try:
-            taken = _also_predicted(given[t, c], _frame(counts, (t, c)))
+            mask = _frame(counts, (t, c))
+            taken = mask if method == "none" else _also_predicted(given[t, c], mask)
             found = match_coefficients(observed[t, c], given[t, c], method, taken)
         except VirtualStainError as error:
             when = f" at time point {t + 1}" if times > 1 else ""

@@ -17,14 +17,28 @@ TITLES = {
     "r_squared": ("R²", ""),
     "fitted_normalized_root_mean_squared_error": ("NRMSE after the best fit", ""),
     "normalized_root_mean_squared_error": ("NRMSE", ""),
-    "relative_squared_error": ("relative squared error (blank = 1)", ""),
-    "relative_absolute_error": ("relative absolute error (blank = 1)", ""),
+    "relative_squared_error": ("relative squared error", ""),
+    "relative_absolute_error": ("relative absolute error", ""),
     "mean_absolute_error": ("mean absolute error", "grey values"),
     "root_mean_squared_error": ("root mean squared error", "grey values"),
     "peak_signal_to_noise_ratio": ("PSNR", "dB"),
     "data_range": ("data range of SSIM and PSNR", "grey values"),
 }
 """What a person calls the scores, and their units, in the order of the table."""
+
+HINTS = {
+    "pearson_r": "Do bright and dark lie in the same places? 1: everywhere; 0: no relation.",
+    "noise_ceiling": "What even a perfect prediction would reach.",
+    "structural_similarity": "Are structures alike, window by window? 1: all of them.",
+    "r_squared": "Are the grey values right? 1: all; 0: no better than their mean everywhere.",
+    "fitted_normalized_root_mean_squared_error": "Error as a part of the observed range, after "
+    "brightness and contrast were fitted. 0: none.",
+    "normalized_root_mean_squared_error": "Error as a part of the observed grey values. 0: none.",
+    "relative_squared_error": "0: exact; 1: no better than a black image.",
+    "relative_absolute_error": "0: exact; 1: no better than a black image.",
+    "peak_signal_to_noise_ratio": "Range over error; more is better. Compare it only at one range.",
+}
+"""What the scores tell."""
 
 HEADLINES = (
     "pearson_r",
@@ -42,7 +56,7 @@ class Channel:
     left_out: str
     views: list[View]
     plots: list[tuple[str, str, str]]
-    scores: list[tuple[str, str, str]]
+    scores: list[tuple[str, str, str, str]]
     error_limits: tuple[str, str]
 
 
@@ -133,33 +147,62 @@ def _plots(comparison: Comparison, index: int, details: Details) -> list[tuple[s
     return drawn
 
 
-def _table(scores: dict[str, Any], details: Details) -> list[tuple[str, str, str]]:
+def _table(scores: dict[str, Any], details: Details) -> list[tuple[str, str, str, str]]:
+    """Return rows of title, value, unit and what it tells."""
     lines = [
-        (title, number(scores[score]), unit)
+        (title, number(scores[score]), unit, HINTS.get(score, ""))
         for score, (title, unit) in TITLES.items()
         if score in scores
     ]
     overlap = details.overlap
     lines += [
-        ("Otsu masks: Dice", number(overlap.dice), ""),
-        ("Otsu masks: intersection over union", number(overlap.iou), ""),
-        ("Otsu masks: found of the observed", number(100 * overlap.recall), "%"),
-        ("Otsu masks: right of the predicted", number(100 * overlap.precision), "%"),
-        ("tolerance index", number(details.tolerance.index), ""),
+        (
+            "Otsu masks: Dice",
+            number(overlap.dice),
+            "",
+            "Are the segmented areas alike? 1: the same.",
+        ),
+        (
+            "Otsu masks: intersection over union",
+            number(overlap.iou),
+            "",
+            "The same, more strictly.",
+        ),
+        (
+            "Otsu masks: found of the observed",
+            number(100 * overlap.recall),
+            "%",
+            "The rest was missed.",
+        ),
+        (
+            "Otsu masks: right of the predicted",
+            number(100 * overlap.precision),
+            "%",
+            "The rest was made up.",
+        ),
+        (
+            "tolerance index",
+            number(details.tolerance.index),
+            "",
+            "Error of grey values and of place when they balance. 0: none.",
+        ),
         (
             "grey values in the right one of ten bins",
             number(100 * details.confusion.overall_accuracy),
             "%",
+            "Mostly background: look at the bins above.",
         ),
     ]
     if details.spectrum is not None:
-        unit = details.spectrum_unit
-        lines.append(
-            ("finest structure that is followed", number(details.spectrum.resolution()), unit)
-        )
+        resolution = number(details.spectrum.resolution())
+        hint = "Finer ones are not followed."
+        lines.append(("finest structure followed", resolution, details.spectrum_unit, hint))
     if details.calibration is not None:
         error = number(100 * details.calibration.error)
-        lines.append(("σ: mean difference of promised and true coverage", error, "%"))
-        lines.append(("σ: should be multiplied by", number(details.calibration.scale), ""))
-    lines.append(("pixels that count", number(scores["pixels"]), ""))
+        hint = "0: σ means what it says."
+        lines.append(("σ: mean difference of promised and true coverage", error, "%", hint))
+        scale = number(details.calibration.scale)
+        hint = "1: right; above, the model is too sure of itself."
+        lines.append(("σ: should be multiplied by", scale, "", hint))
+    lines.append(("pixels that count", number(scores["pixels"]), "", ""))
     return lines

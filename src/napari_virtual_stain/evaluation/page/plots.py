@@ -74,7 +74,10 @@ def bins(confusion: Confusion) -> str:
             if share >= 0.5:
                 colour = "white" if share > 55 else INK
                 text = f"{share:.0f}"
-                axes.text(column, row, text, ha="center", va="center", fontsize=6, color=colour)
+                # Within the axes, so that no room has to be found for it, which takes long.
+                axes.text(
+                    column, row, text, ha="center", va="center", fontsize=6, color=colour
+                ).set_in_layout(False)
         axes.set_xticks(range(count), [f"{n / count:.1f}" for n in range(count)])
         axes.set_yticks(range(count), [f"{n / count:.1f}" for n in range(count)])
     return plot.address
@@ -169,7 +172,9 @@ def tolerances_of_models(found: Mapping[str, Tolerance]) -> str:
             if np.isfinite(one.index):
                 axes.plot(100 * one.level, 100 * one.index, "o", color=colour, markersize=4)
         axes.set_xlim(0, 100)
-        axes.set_ylim(bottom=0)
+        # Without any tolerance every pixel is wrong, for any model; what follows tells them apart.
+        later = [one.total[2:].max() for one in found.values() if np.isfinite(one.index)]
+        axes.set_ylim(0, 115 * max(later, default=1.0))
         for text in axes.legend(frameon=False, fontsize=7).get_texts():
             text.set_parse_math(False)
     return plot.address
@@ -180,16 +185,16 @@ def matrix(means: np.ndarray, models: Sequence[str], data_sets: Sequence[str], b
     cmap = "Blues_r" if better.startswith("lower") else "Blues"
     known = means[np.isfinite(means)]
     low, high = (float(known.min()), float(known.max())) if known.size else (0.0, 1.0)
-    # A little room, so that nearly equal means do not look like opposites.
-    room = max(0.05, high - low)
-    ends = (low - 0.3 * room, high) if better.startswith("higher") else (low, high + 0.3 * room)
+    # Room, so that nearly equal means do not look like opposites.
+    room = 1.3 * max(0.2 * max(abs(low), abs(high)), high - low) or 1.0
+    ends = (high - room, high) if better.startswith("higher") else (low, low + room)
     with _plot("tested on", "model") as (plot, axes):
         axes.imshow(means, cmap=cmap, vmin=ends[0], vmax=ends[1], rasterized=True)
         for row, column in np.ndindex(means.shape):
             mean = means[row, column]
             share = (mean - ends[0]) / (ends[1] - ends[0])
             dark = share > 0.6 if better.startswith("higher") else share < 0.4
-            text = f"{mean:.3f}" if np.isfinite(mean) else "–"
+            text = f"{mean:.3g}" if np.isfinite(mean) else "–"
             colour = "white" if dark else INK
             axes.text(column, row, text, ha="center", va="center", fontsize=8, color=colour)
         axes.set_xticks(range(len(data_sets)), [name[:16] for name in data_sets], rotation=30)

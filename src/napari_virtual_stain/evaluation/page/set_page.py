@@ -109,13 +109,12 @@ def set_html(
     )
 
 
-def mean_and_interval(found: Mapping[str, Any] | None) -> str:
-    """Return a mean with the interval that it lies in; a dash for one that there is not."""
+def mean_and_interval(found: Mapping[str, Any] | None) -> tuple[str, str]:
+    """Return a mean and the interval that it lies in; a dash, and nothing, where there is none."""
     if found is None:
-        return "–"
+        return "–", ""
     low, high = (number(end) for end in found["interval"])
-    interval = "" if found["interval"][0] is None else f" ({low} … {high})"
-    return number(found["mean"]) + interval
+    return number(found["mean"]), "" if found["interval"][0] is None else f"{low} … {high}"
 
 
 def _tolerances(sets: Sequence[SetScores], channels: Sequence[str]) -> list[tuple[str, str, str]]:
