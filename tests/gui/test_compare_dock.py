@@ -406,6 +406,7 @@ def test_a_crop_is_agreed_to(dock, viewer, qtbot):
     viewer.add_image(predicted[:40], name="DAPI predicted", axis_labels="yx")
     qtbot.waitUntil(lambda: dock.verdict.readiness is Readiness.OFFERED)
     assert dock.controls.agree.isVisible()
+    assert dock.controls.agree.text() == "Compare the part that both show"
     assert not dock.controls.button.isEnabled()
     dock.controls.agree.click()
     begin(qtbot, dock)

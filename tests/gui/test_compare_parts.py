@@ -269,7 +269,7 @@ def test_what_can_be_pressed(viewer):
     assert (empty.can_compare, empty.is_on, empty.button) == (False, False, "Compare")
     add_pair(viewer)
     ready = panel(verdict_of(viewer), Run(), False)
-    assert (ready.can_compare, ready.can_choose, ready.offers) == (True, True, False)
+    assert (ready.can_compare, ready.can_choose, ready.offers) == (True, True, "")
     on = panel(verdict_of(viewer), Run(Stage.ON, works=True), False)
     assert (on.can_compare, on.is_on, on.works, on.button) == (True, True, True, "End comparison")
     assert on.before == ()

@@ -22,7 +22,7 @@ class Controls(QWidget):  # type: ignore[misc]
     def __init__(self) -> None:
         super().__init__()
         self.before = Messages()
-        self.agree = QCheckBox("Do so")
+        self.agree = QCheckBox()
         self.agree.setToolTip("Only what is compared is cropped or resampled, not the layers.")
         self.button = PrimaryButton("Compare")
         self.progress = ProgressRow("Stop what is computed. What is shown stays.")
@@ -41,7 +41,8 @@ class Controls(QWidget):  # type: ignore[misc]
         """Show what can be pressed and what is said."""
         self.before.show_lines(panel.before)
         self.after.show_lines(panel.after)
-        self.agree.setVisible(panel.offers)
+        self.agree.setVisible(bool(panel.offers))
+        self.agree.setText(panel.offers)
         self.button.setEnabled(panel.can_compare)
         self.button.setText(panel.button)
         if panel.is_on:

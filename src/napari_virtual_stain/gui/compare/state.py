@@ -8,6 +8,7 @@ from enum import Enum, auto
 from typing import TYPE_CHECKING
 
 from napari_virtual_stain.gui.compare.form import Readiness, Verdict
+from napari_virtual_stain.gui.compare.grids import Relation
 from napari_virtual_stain.gui.compare.work import Shifted
 from napari_virtual_stain.gui.sentences import Line, Tone, joined
 
@@ -55,8 +56,8 @@ class Panel:
         Whether the button and the form are enabled, the comparison is on, and something runs.
     button : str
         Text of the button.
-    offers : bool
-        Whether it is asked if layers may be cropped or resampled.
+    offers : str
+        What of cropping and resampling it is asked for; empty for nothing.
     before, after : tuple of Line
         Above the button and below it.
     """
@@ -66,7 +67,7 @@ class Panel:
     is_on: bool
     works: bool
     button: str
-    offers: bool
+    offers: str
     before: tuple[Line, ...]
     after: tuple[Line, ...]
 
@@ -92,7 +93,7 @@ def panel(verdict: Verdict, run: Run, agreed: bool) -> Panel:
         is_on=is_on,
         works=run.works or run.stage is Stage.STARTING,
         button="End comparison" if is_on else "Compare",
-        offers=offers and idle,
+        offers=_offer(verdict) if offers and idle else "",
         before=before if idle else (),
         after=run.lines,
     )
@@ -124,6 +125,14 @@ def failed(text: str) -> Run:
 def _was_offered(verdict: Verdict) -> bool:
     request = verdict.request
     return request is not None and any(pair.common.text for pair in request.pairs)
+
+
+def _offer(verdict: Verdict) -> str:
+    request = verdict.request
+    relations = {pair.common.relation for pair in request.pairs} if request is not None else set()
+    if Relation.RESAMPLE in relations:
+        return "Resample the prediction to compare"
+    return "Compare the part that both show"
 
 
 def _directed(shift: Shifted) -> str:
