@@ -61,7 +61,7 @@ def test_another_dock_in_front_does_not_end_it(window, qtbot):
 def test_in_three_dimensions(window, qtbot):
     viewer, _, dock = window
     viewer.dims.ndisplay = 3
-    qtbot.waitUntil(lambda: dock.board.where.text() == "Of the image.")
+    qtbot.waitUntil(lambda: dock.board.where.text() == "Of the volume.")
     qtbot.waitUntil(lambda: not dock.running.is_busy, timeout=TIMEOUT)
     shown, whole = (dict(dock.board.table.values(column)) for column in ("shown", "whole"))
     assert shown["pearson_r"] == pytest.approx(whole["pearson_r"])

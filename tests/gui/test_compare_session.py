@@ -261,6 +261,7 @@ def test_where_the_sliders_stand(viewer):
     assert words(session.index(), place) == "plane 2 of 4, time point 3 of 3"
     viewer.dims.ndisplay = 3
     assert session.index() == {"T": 2}
+    assert words(session.index(), place) == "the volume, time point 3 of 3"
     viewer.dims.ndisplay = 2
     viewer.dims.order = (0, 2, 1, 3)
     assert set(session.index()) == {"T", "Y"}

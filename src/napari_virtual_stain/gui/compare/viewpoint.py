@@ -53,4 +53,9 @@ def words(index: Mapping[str, int], place: Geometry) -> str:
         for axis, size in zip(place.axes, place.shape, strict=True)
         if axis in index and size > 1
     ]
-    return ", ".join(reversed(parts)) or "the image"
+    volume = any(
+        axis == "Z" and axis not in index and size > 1
+        for axis, size in zip(place.axes, place.shape, strict=True)
+    )
+    shown = ["the volume"] if volume else []
+    return ", ".join([*shown, *reversed(parts)]) or "the image"
