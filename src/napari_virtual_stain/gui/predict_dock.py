@@ -15,7 +15,7 @@ from qtpy.QtWidgets import QVBoxLayout, QWidget
 
 from napari_virtual_stain.events import Event, Notice, Progress, Work
 from napari_virtual_stain.gui import settings
-from napari_virtual_stain.gui.commands import open_compare_dock
+from napari_virtual_stain.gui.docking import open_dock
 from napari_virtual_stain.gui.jobs import Job, create_job, report
 from napari_virtual_stain.gui.layer_watch import LayerWatch
 from napari_virtual_stain.gui.layers import Layer
@@ -280,7 +280,10 @@ class PredictDock(QWidget):  # type: ignore[misc]
         self.controls.compare.setVisible(observes and can_compare)
 
     def _compare(self) -> None:
-        open_compare_dock(self._viewer)
+        from napari_virtual_stain.gui.compare_dock import TITLE as COMPARE
+        from napari_virtual_stain.gui.compare_dock import CompareDock
+
+        open_dock(self._viewer, CompareDock, COMPARE)
 
     def _on_axes(self, layer: Layer, axes: str) -> None:
         self._axes[layer] = axes

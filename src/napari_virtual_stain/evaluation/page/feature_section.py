@@ -12,6 +12,7 @@ from napari_virtual_stain.evaluation.features.limits import plane_limits
 from napari_virtual_stain.evaluation.features.measuring import GROUPS
 from napari_virtual_stain.evaluation.features.result import FeatureComparison
 from napari_virtual_stain.evaluation.page import pictures
+from napari_virtual_stain.evaluation.page.templates import template
 from napari_virtual_stain.version import __version__
 
 
@@ -47,8 +48,6 @@ def features_html(features: FeatureComparison) -> str:
     str
         The page, UTF-8 when written.
     """
-    from napari_virtual_stain.evaluation.page.page import template
-
     images = features.images
     return template("features_page.html").render(
         title=images[0] if len(images) == 1 else f"{len(images)} images",

@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from napari_virtual_stain.evaluation.colours import UNMEASURED
 from napari_virtual_stain.evaluation.comparison import Comparison
 from napari_virtual_stain.evaluation.features.result import FeatureComparison
 from napari_virtual_stain.evaluation.page.channel import channel_of
-from napari_virtual_stain.evaluation.page.numbers import number
+from napari_virtual_stain.evaluation.page.templates import template
 from napari_virtual_stain.version import __version__
-
-if TYPE_CHECKING:
-    from jinja2 import Template
 
 
 def html(comparison: Comparison, features: FeatureComparison | None = None) -> str:
@@ -46,22 +43,6 @@ def html(comparison: Comparison, features: FeatureComparison | None = None) -> s
         unmeasured=UNMEASURED,
         version=__version__,
     )
-
-
-def template(name: str) -> Template:
-    """Return a template of a page by the name of its file. What is put into it is escaped."""
-    # Half a second that most who compare do not need.
-    from jinja2 import Environment, PackageLoader, StrictUndefined
-
-    environment = Environment(
-        loader=PackageLoader("napari_virtual_stain.evaluation", "page"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters["number"] = number
-    return environment.get_template(name)
 
 
 def _about(comparison: Comparison) -> list[tuple[str, str]]:

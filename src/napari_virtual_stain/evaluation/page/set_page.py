@@ -9,7 +9,7 @@ from typing import Any
 from napari_virtual_stain.evaluation.features.result import FeatureComparison
 from napari_virtual_stain.evaluation.page.channel import TITLES
 from napari_virtual_stain.evaluation.page.numbers import number
-from napari_virtual_stain.evaluation.page.page import template
+from napari_virtual_stain.evaluation.page.templates import template
 from napari_virtual_stain.evaluation.set_scores import SetScores, set_json
 from napari_virtual_stain.version import __version__
 

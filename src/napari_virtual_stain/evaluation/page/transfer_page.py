@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from napari_virtual_stain.evaluation.page.channel import TITLES
-from napari_virtual_stain.evaluation.page.page import template
 from napari_virtual_stain.evaluation.page.set_page import LESS_IS_BETTER, mean_and_interval
+from napari_virtual_stain.evaluation.page.templates import template
 from napari_virtual_stain.evaluation.transfer import TransferMatrix
 from napari_virtual_stain.version import __version__
 
