@@ -31,7 +31,7 @@ def window(make_napari_viewer_proxy, qtbot):
 
 def test_every_view_is_drawn(window, qtbot):
     viewer, _, dock = window
-    views = [*zip(Mode, MAPS, strict=False), *((Mode.SIDE, one) for one in MAPS[len(Mode) :])]
+    views = [*zip(Mode, MAPS, strict=False), (Mode.SIDE, MAPS[-2])]
     for mode, one in views:
         dock.board.view.modes[mode].click()
         pick(dock.board.view.map, one.name)

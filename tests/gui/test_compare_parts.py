@@ -247,7 +247,7 @@ def test_a_shift_is_measured_and_said(viewer):
     rng = np.random.default_rng(0)
     from scipy.ndimage import gaussian_filter
 
-    image = 100 + 5000 * gaussian_filter((rng.random((160, 200)) < 0.01) * 1.0, 2)
+    image = 100 + 5000 * gaussian_filter((rng.random((96, 128)) < 0.01) * 1.0, 2)
     viewer.add_image(image.astype(np.uint16), name="a", axis_labels="yx")
     moved = np.roll(image, (3, -5), (0, 1)).astype(np.float32)
     viewer.add_image(moved, name="a predicted", axis_labels="yx")
@@ -259,7 +259,7 @@ def test_a_shift_is_measured_and_said(viewer):
 
 
 def test_no_shift_is_said_where_there_is_none(viewer):
-    add_pair(viewer, (160, 200))
+    add_pair(viewer, (96, 128))
     (one,) = subjects_of(viewer)
     assert run(measured(one)) is None
 
