@@ -12,6 +12,7 @@ from qtpy.QtCore import QThreadPool
 from qtpy.QtWidgets import QApplication
 
 from napari_virtual_stain import compare, read_image
+from napari_virtual_stain.gui.compare.export_box import free_folder
 from napari_virtual_stain.gui.compare.form import Readiness
 from napari_virtual_stain.gui.compare.modes import Mode
 from napari_virtual_stain.gui.compare.state import Stage
@@ -132,9 +133,9 @@ def test_ending_leaves_everything_as_it_was(dock, viewer, qtbot):
     assert dock.controls.button.isEnabled()
 
 
-def test_hiding_the_dock_ends_it(on, viewer):
+def test_hiding_the_dock_ends_it(on, viewer, qtbot):
     on.hide()
-    assert own(viewer) == []
+    qtbot.waitUntil(lambda: own(viewer) == [])
     assert on.run.stage is Stage.IDLE
     on.show()
     assert on.controls.button.isEnabled()
@@ -318,6 +319,7 @@ def test_the_report_is_written(on, tmp_path, qtbot):
     on.board.exports.wanted.emit("report", tmp_path / "report")
     idle(qtbot, on)
     assert "already holds" in said(on)[1]
+    assert free_folder(tmp_path / "report") == tmp_path / "report 2"
 
 
 def test_features_are_measured_in_the_cells_of_a_labels_layer(dock, viewer, tmp_path, qtbot):

@@ -78,13 +78,19 @@ def test_keys_do_again_what_they_did(viewer):
 
 def test_the_grid_is_as_it_was(viewer):
     grid = viewer.canvas.grid
-    grid.stride, grid.shape = -2, (3, 1)
+    grid.stride, grid.shape, grid.enabled = -2, (3, 1), True
     kept = Grid(viewer)
     kept.show(2)
     assert (grid.enabled, tuple(grid.shape), grid.stride) == (True, (1, 2), 1)
     kept.show(3)
+    kept.show(1)
+    assert not grid.enabled
     kept.restore()
-    assert (grid.enabled, tuple(grid.shape), grid.stride) == (False, (3, 1), -2)
+    assert (grid.enabled, tuple(grid.shape), grid.stride) == (True, (3, 1), -2)
+    kept.show(2)
+    grid.shape = (2, 2)  # somebody else's wish
+    kept.restore()
+    assert tuple(grid.shape) == (2, 2)
 
 
 class Event:

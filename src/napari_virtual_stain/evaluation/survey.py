@@ -183,6 +183,8 @@ def _threshold(matched: np.ndarray) -> float:
 def _sample(values: np.ndarray, times: int) -> np.ndarray:
     """Return all values, or of several time points so many that they can be held together."""
     flat: np.ndarray = values.ravel()
-    if times > 1:
-        return flat[:: max(1, flat.size * times // SAMPLE)].copy()
-    return flat
+    wanted = SAMPLE // times
+    if times == 1 or flat.size <= wanted:
+        return flat if times == 1 else flat.copy()
+    # At random: every so manyth pixel could be one column.
+    return flat[np.random.default_rng(0).integers(flat.size, size=wanted)]

@@ -15,7 +15,7 @@ from napari_virtual_stain.gui.compare.board import Board
 from napari_virtual_stain.gui.compare.controls import Controls
 from napari_virtual_stain.gui.compare.form import Form, Readiness, Request, Verdict, judge
 from napari_virtual_stain.gui.compare.pair_rows import PairRows
-from napari_virtual_stain.gui.compare.running import Running
+from napari_virtual_stain.gui.compare.running import Kept, Running
 from napari_virtual_stain.gui.compare.state import Run, Stage
 from napari_virtual_stain.gui.compare.subject import Subject
 from napari_virtual_stain.gui.compare.suggestions import suggest_pairs
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     import napari.viewer
 
 TITLE = "Compare"
+CHANGED = Line(Tone.INFO, "A layer that is compared has changed; it was compared again.")
 PATIENCE = 5000
 """Milliseconds that a window which closes waits for a thread to end."""
 
@@ -54,6 +55,9 @@ class CompareDock(QWidget):  # type: ignore[misc]
         self._run = Run()
         self._request: Request | None = None
         self._looks: list[Any] = []
+        self._kept: Kept | None = None
+        self._edited = False
+        self._of_compared = Subscriptions()
         self._starting: list[Job] = []
         self._alive: list[Running] = []
         self.running: Running | None = None
@@ -103,6 +107,7 @@ class CompareDock(QWidget):  # type: ignore[misc]
             running.close()
             running.deleteLater()
         self._request = None
+        self._of_compared.close()
         if self._run.stage is not Stage.IDLE:
             self._run = Run()
         self.refresh()
@@ -138,7 +143,12 @@ class CompareDock(QWidget):  # type: ignore[misc]
     def hideEvent(self, event: QHideEvent) -> None:
         """End the comparison when the dock is closed; a minimized window closes nothing."""
         super().hideEvent(event)
-        if not event.spontaneous() and not self.window().isMinimized():
+        if not event.spontaneous():
+            # A dock that is taken out of the window, or back, is hidden for a moment.
+            QTimer.singleShot(0, self._end_if_hidden)
+
+    def _end_if_hidden(self) -> None:
+        if not self.isVisible() and not self.window().isMinimized():
             self.end()
 
     def _arrange(self) -> None:
@@ -192,6 +202,9 @@ class CompareDock(QWidget):  # type: ignore[misc]
     def _begin(self, request: Request) -> None:
         self._request = request
         self._looks = _snapshot(request)
+        self._edited = False
+        for layer in _layers(request):
+            self._of_compared.connect(layer.events.data, self._on_edited)
         job = create_job(partial(work.begin, request), TITLE)
         job.yielded.connect(self._on_event)
         job.returned.connect(partial(self._on_begun, request))
@@ -206,13 +219,18 @@ class CompareDock(QWidget):  # type: ignore[misc]
         self._starting.clear()
         if self._request is not request:
             return  # it was ended meanwhile
-        self._run = Run(Stage.ON)
-        self.running = Running(self._viewer, self.board, subjects, request.match)
+        kept, self._kept = self._kept, None
+        try:
+            self.running = Running(self._viewer, self.board, subjects, request.match, kept)
+        except Exception as error:  # a bug, which must not leave the dock on for ever
+            self._on_error(error)
+            return
         self._alive.append(self.running)
         self.running.said.connect(self._on_said)
         self.running.progressed.connect(self.controls.show_progress)
         self.running.worked.connect(self._on_worked)
-        self._run = Run(Stage.ON, self._run.lines, bool(self.running.jobs))
+        lines = (CHANGED,) if kept is not None else ()
+        self._run = Run(Stage.ON, lines, bool(self.running.jobs))
         self._show()
         self.running.look()
 
@@ -227,18 +245,24 @@ class CompareDock(QWidget):  # type: ignore[misc]
             if layer not in layers:
                 text = f"{layer.name} was removed; what is shown is as it was."
                 self._on_said(Line(Tone.INFO, text))
-        if (
-            all(layer in layers for layer in _layers(self._request))
-            and _snapshot(self._request) != self._looks
-        ):
+        changed = self._edited or _snapshot(self._request) != self._looks
+        if changed and all(layer in layers for layer in _layers(self._request)):
             self._again()
             return
         self.running.look()
 
+    def _on_edited(self, event: Any = None) -> None:
+        self._edited = True
+
     def _again(self) -> None:
-        """Begin anew with the layers as they have become."""
+        """Begin anew with the layers as they have become, and show what was shown."""
+        assert self.running is not None
+        kept = self.running.kept
         self.end()
+        self._kept = kept
         self.compare()
+        if self._run.stage is Stage.IDLE:
+            self._kept = None
 
     def _form(self) -> Form:
         return Form(

@@ -165,7 +165,7 @@ def image_layers(layers: Sequence[Layer]) -> list[Layer]:
 
 def is_of_comparison(layer: Layer) -> bool:
     """Whether a layer is one of those that a comparison shows."""
-    return COMPARISON in _ours(layer)
+    return _ours(layer).get(COMPARISON) == str(layer.unique_id)
 
 
 def _check_kind(layer: Layer) -> None:

@@ -9,6 +9,7 @@ from lightning.fabric import Fabric
 from torch import Tensor, nn
 from torch.optim import Adam, AdamW, Optimizer
 
+from napari_virtual_stain.training.muon import Muon
 from napari_virtual_stain.training.recipe import Preset
 from napari_virtual_stain.training.schedules import schedule
 
@@ -69,13 +70,15 @@ class Learner:
 
 
 def optimizer(network: nn.Module, recipe: Preset) -> Optimizer:
-    """Return the optimizer of a recipe: Adam, or AdamW where weights decay.
+    """Return the optimizer of a recipe: Adam, AdamW where weights decay, or Muon.
 
     Only the kernels of convolutions decay: biases and the parameters of normalizations are few,
     and pulled to zero they do harm.
     """
     rate, betas = recipe.learning_rate, recipe.betas
     learned = [parameter for parameter in network.parameters() if parameter.requires_grad]
+    if recipe.optimizer == "muon":
+        return Muon(_muon_groups(network, recipe), rate, betas)
     if not recipe.weight_decay:
         return Adam(learned, rate, betas=betas)
     kernels = [parameter for parameter in learned if parameter.ndim > 1]
@@ -85,3 +88,20 @@ def optimizer(network: nn.Module, recipe: Preset) -> Optimizer:
         {"params": others, "weight_decay": 0.0},
     ]
     return AdamW([group for group in groups if group["params"]], rate, betas=betas)
+
+
+def _muon_groups(network: nn.Module, recipe: Preset) -> list[dict[str, Any]]:
+    """Return the kernels between hidden layers, the first and the last kernel, and the rest."""
+    learned = [parameter for parameter in network.parameters() if parameter.requires_grad]
+    kernels = [parameter for parameter in network.parameters() if parameter.ndim > 1]
+    ends = {id(kernel) for kernel in (*kernels[:1], *kernels[-1:])}
+    hidden = [p for p in learned if p.ndim > 1 and id(p) not in ends]
+    outer = [p for p in learned if p.ndim > 1 and id(p) in ends]
+    others = [p for p in learned if p.ndim <= 1]
+    decay = recipe.weight_decay
+    groups: list[dict[str, Any]] = [
+        {"params": hidden, "orthogonal": True, "weight_decay": decay},
+        {"params": outer, "weight_decay": decay},
+        {"params": others},
+    ]
+    return [group for group in groups if group["params"]]

@@ -93,6 +93,7 @@ _BEST = Preset(
     batch=8,
     steps=4_000,
     loss=LossOptions(correlation=1.0),
+    optimizer="muon",
     weight_decay=0.01,
     schedule="one-cycle",
     augmentation=Augmentation(
@@ -110,6 +111,7 @@ _BEST_SMALL = replace(
     name="best-small",
     description="Like best with half the weights: a model file below 2 MB in half precision.",
     options={"widths": (24, 48, 96, 152)},
+    optimizer="adam",
 )
 
 _PRESETS = (

@@ -47,6 +47,8 @@ class Preset:
         −1 … 1. ``input``: as the first input of its pair, for restoration.
     loss : LossOptions
     learning_rate : float
+    optimizer : {"adam", "muon"}
+        Adam (with weight decay, AdamW), or Muon for the kernels between hidden layers.
     betas : tuple of float
         Of Adam.
     weight_decay : float
@@ -76,6 +78,7 @@ class Preset:
     target_scaling: Literal["z-score", "unit", "range", "input"] = "z-score"
     loss: LossOptions = field(default_factory=LossOptions)
     learning_rate: float = 1e-3
+    optimizer: Literal["adam", "muon"] = "adam"
     betas: tuple[float, float] = (0.9, 0.999)
     weight_decay: float = 0.0
     schedule: Literal["constant", "one-cycle", "cosine"] | StepDecay = "constant"

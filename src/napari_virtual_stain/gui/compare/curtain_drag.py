@@ -46,6 +46,11 @@ class CurtainDrag:
             callbacks.remove(self._drag)
 
     def _drag(self, viewer: Any, event: Any) -> Generator[None, None, None]:
+        active = self._viewer.layers.selection.active
+        if getattr(event, "button", 1) != 1 or getattr(event, "modifiers", ()):
+            return
+        if active is not None and str(getattr(active, "mode", "pan_zoom")) != "pan_zoom":
+            return  # the mouse draws
         split = self._split_at(event.position)
         if split is None or not np.isfinite(split):
             return

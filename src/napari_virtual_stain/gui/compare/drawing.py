@@ -10,7 +10,7 @@ from napari_virtual_stain.errors import VirtualStainError
 from napari_virtual_stain.gui.compare.board import Board
 from napari_virtual_stain.gui.compare.profile import drawn_line
 from napari_virtual_stain.gui.compare.session import Session
-from napari_virtual_stain.gui.layers import Layer, image_layers
+from napari_virtual_stain.gui.layers import Layer, image_layers, read_layer
 from napari_virtual_stain.gui.train.offers import shapes_layers
 
 REGION_TITLE, LINE_TITLE = "region", "line profile"
@@ -41,7 +41,8 @@ class Drawing:
         region.offer([None, *shapes], ["none", *(one.name for one in shapes)], region.value())
         region.setEnabled(bool(shapes))
         self._board.cells.offer(list(self._viewer.layers))
-        self._board.view.offer_under(image_layers(list(self._viewer.layers)))
+        images = [one for one in image_layers(list(self._viewer.layers)) if _can_be_read(one)]
+        self._board.view.offer_under(images)
 
     def region(self, session: Session) -> tuple[np.ndarray | None, str]:
         """Return which of the shown pixels are in the region, and what it is called."""
@@ -110,6 +111,14 @@ class Drawing:
         self._viewer.layers.selection.active = layer
         layer.mode = mode
         return layer
+
+
+def _can_be_read(layer: Layer) -> bool:
+    try:
+        read_layer(layer)
+    except VirtualStainError:
+        return False
+    return True
 
 
 def _width(layer: Layer | None) -> float:

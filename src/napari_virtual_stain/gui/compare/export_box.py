@@ -48,6 +48,8 @@ class ExportBox(QWidget):  # type: ignore[misc]
     wanted = Signal(str, object)
     """What is to be saved, and where."""
 
+    refused = Signal(str)
+
     def __init__(self) -> None:
         super().__init__()
         self.buttons = {kind: QPushButton(text) for kind, (text, *_) in KINDS.items()}
@@ -70,13 +72,25 @@ class ExportBox(QWidget):  # type: ignore[misc]
         title = KINDS[kind][0].removesuffix("…")
         if kind in FOLDERS:
             name = QFileDialog.getExistingDirectory(self, f"{title}: folder", str(self.folder))
-            path = Path(name) / FOLDERS[kind] if name else None
+            path = free_folder(Path(name) / FOLDERS[kind]) if name else None
         else:
             start = self.folder / f"{kind}{ENDINGS[kind]}"
             name, _ = QFileDialog.getSaveFileName(self, title, str(start), KINDS[kind][2])
             path = Path(name) if name else None
             if path is not None and not path.suffix:
                 path = path.with_suffix(ENDINGS[kind])
+                if path.exists():  # the dialog has asked for another name
+                    self.refused.emit(f"{path} exists already; choose it by its whole name.")
+                    return
         if path is not None:
             self.folder = path.parent
             self.wanted.emit(kind, path)
+
+
+def free_folder(path: Path) -> Path:
+    """Return a folder, or one of that name and a number, where nothing is yet."""
+    number, free = 1, path
+    while free.exists():
+        number += 1
+        free = path.with_name(f"{path.name} {number}")
+    return free

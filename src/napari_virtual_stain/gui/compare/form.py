@@ -143,6 +143,13 @@ def judge(form: Form) -> Verdict:
             return Verdict(Readiness.REFUSED, sentence(str(error)))
         requests.append(request)
         notices += [sentence(text) for text in said if sentence(text) not in notices]
+    apart = next((one for one in requests if _sizes(one) != _sizes(requests[0])), None)
+    if apart is not None:
+        return Verdict(
+            Readiness.REFUSED,
+            f"{requests[0].name} and {apart.name} have other sizes, and channels are compared "
+            "together on one grid; remove one of the two, and compare it by itself.",
+        )
     requests = _named_apart(requests)
     request_of_all = Request(tuple(requests), form.match)
     offers = list(dict.fromkeys(one.common.text for one in requests if one.common.text))
@@ -211,14 +218,17 @@ def _named_apart(requests: list[PairRequest]) -> list[PairRequest]:
     return result
 
 
-def _size(request: PairRequest) -> str:
-    image = request.observed[0].image
+def _sizes(request: PairRequest) -> dict[str, int]:
+    """Return the size of each axis of what is compared."""
     part = request.common.observed
-    sizes = {
+    return {
         axis: part[axis].stop - part[axis].start if axis in part else size
-        for axis, size in image.sizes.items()
+        for axis, size in request.observed[0].image.sizes.items()
         if axis != "C"
     }
-    listed = " × ".join(f"{axis} {size}" for axis, size in sizes.items())
+
+
+def _size(request: PairRequest) -> str:
+    listed = " × ".join(f"{axis} {size}" for axis, size in _sizes(request).items())
     same = request.common.relation is Relation.SAME
     return f" ({listed})" if same else f" in the part that both show ({listed})"

@@ -105,9 +105,13 @@ def common_grid(
         begin = (starts[1][axis] - starts[0][axis]) / step
         # Pixels have a size: a grid begins half a pixel before the middle of its first one.
         low = begin + 0.5 - 0.5 * other / step
-        length = sizes[1][axis] * other / step
-        first = max(0, int(np.ceil(low - 0.25)))
-        last = min(sizes[0][axis], int(np.floor(low + length + 0.25)))
+        if scaled:
+            length = sizes[1][axis] * other / step
+            first = max(0, int(np.ceil(low - 0.25)))
+            last = min(sizes[0][axis], int(np.floor(low + length + 0.25)))
+        else:
+            first = max(0, round(begin))
+            last = min(sizes[0][axis], round(begin) + sizes[1][axis])
         if last - first < (SMALLEST if axis in "YX" else 1):
             raise VirtualStainError(
                 f"{names[0]} and {names[1]} do not lie over each other in the viewer (along "
@@ -231,8 +235,11 @@ def _corners(geometry: Geometry, axes: list[str]) -> np.ndarray:
     matrix = geometry.affine[:-1, :-1] @ geometry.linear
     origin = geometry.affine[:-1, :-1] @ geometry.translate + geometry.affine[:-1, -1]
     end = origin + matrix @ (np.array(geometry.shape, float) - 1)
-    return np.stack([origin[order], end[order]])
+    factors = np.array([_factor(geometry.units[i]) for i in order])
+    return np.stack([origin[order] * factors, end[order] * factors])
 
 
 def _step(geometry: Geometry) -> float:
-    return float(np.abs(np.diag(geometry.linear))[-2:].min())
+    steps = np.abs(np.diag(geometry.affine[:-1, :-1] @ geometry.linear))
+    factors = [_factor(unit) for unit in geometry.units]
+    return float((steps * factors)[-2:].min())

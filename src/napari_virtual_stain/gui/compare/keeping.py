@@ -14,38 +14,43 @@ class Grid:
     viewer : napari.components.ViewerModel
     """
 
-    FIELDS = ("enabled", "shape", "stride", "spacing")
+    FIELDS = ("enabled", "shape", "stride")
 
     def __init__(self, viewer: Any) -> None:
         self._viewer = viewer
         self._before: dict[str, Any] | None = None
+        self._set: dict[str, Any] = {}
+        self._columns = 1
 
     def show(self, columns: int) -> None:
-        """Show so many columns; 1 for what the viewer had."""
-        if columns < 2:
-            self.restore()
-            return
+        """Show so many columns; 1 for one above the other."""
+        wanted: dict[str, Any] = {"enabled": columns > 1}
+        if columns > 1:
+            wanted |= {"stride": 1, "shape": (1, columns)}
         grid = self._grid()
         if self._before is None:
             self._before = {name: getattr(grid, name) for name in self.FIELDS}
-        grid.stride = 1
-        grid.shape = (1, columns)
-        grid.enabled = True
+        self._columns = columns
+        for name, value in wanted.items():
+            if getattr(grid, name) != value:
+                setattr(grid, name, value)
+            self._set[name] = value
 
     def restore(self) -> None:
-        """Bring back what the viewer had, where nobody has changed it meanwhile."""
+        """Bring back what the viewer had, but for what somebody has changed since."""
         if self._before is None:
             return
         grid, before = self._grid(), self._before
-        self._before = None
-        grid.enabled = before["enabled"]
-        for name in ("shape", "stride", "spacing"):
-            setattr(grid, name, before[name])
+        for name, value in self._set.items():
+            if getattr(grid, name) == value:
+                setattr(grid, name, before[name])
+        self._before, self._columns = None, 1
+        self._set.clear()
 
     @property
     def is_on(self) -> bool:
         """Whether columns are shown."""
-        return self._before is not None
+        return self._columns > 1
 
     @property
     def model(self) -> Any:

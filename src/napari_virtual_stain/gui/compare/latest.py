@@ -50,6 +50,13 @@ class Latest(QObject):  # type: ignore[misc]
             job.quit()
         self._timer.start()
 
+    def drop(self) -> None:
+        """Run nothing until something is asked for, and tell of nothing that still runs."""
+        self._waiting = None
+        self._timer.stop()
+        for job in self.jobs:
+            job.quit()
+
     def close(self) -> None:
         """Run nothing any more, and tell of nothing that still runs."""
         self._is_closed = True

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
+import math
+from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
 
 from napari_virtual_stain.evaluation.confusion import ConfusionCounter
-from napari_virtual_stain.evaluation.matching import apply_match
+from napari_virtual_stain.evaluation.matching import Coefficients, apply_match
 from napari_virtual_stain.evaluation.similarity import WINDOW, structural_similarity
 from napari_virtual_stain.evaluation.survey import BINS, Survey
-from napari_virtual_stain.evaluation.tally import tally
+from napari_virtual_stain.evaluation.tally import NO_MATCH, joined_tally, tally
 from napari_virtual_stain.events import Progress, Work
 from napari_virtual_stain.gui.compare.subject import Subject
 
@@ -54,26 +54,56 @@ def score_shown(
     region : ndarray of bool, optional
         Which of the shown pixels are in a region, of their shape.
     """
-    observed, predicted = subject.at(index)
-    time = index.get("T", 0)
-    match, thresholds = survey.coefficients[time], survey.thresholds[time]
+    parts = list(_parts(subject, survey, index, region))
 
-    def scored(mask: np.ndarray | None) -> dict[str, float]:
-        sums = tally(observed, predicted, mask, match=match, thresholds=thresholds)
-        return sums.scores(survey.scale)
+    def scored(which: int) -> dict[str, float]:
+        sums = [
+            tally(one.observed, one.predicted, mask, match=one.match, thresholds=one.thresholds)
+            for one in parts
+            for mask in (one.region if which else None,)
+        ]
+        return joined_tally(sums).scores(survey.scale)
 
-    found = scored(None)
-    inside = scored(region) if region is not None and region.any() else {}
+    found = scored(0)
+    inside = scored(1) if region is not None and region.any() else {}
     yield ShownScores(found, inside)
-    matched = predicted if match == (1.0, 0.0) else apply_match(predicted, match)
     counter = ConfusionCounter(*survey.display_limits, BINS)
-    counter.add(observed, matched)
+    for one in parts:
+        counter.add(one.observed, one.matched)
     counts = counter.result().counts
     yield ShownScores(found, inside, counts)
-    found = found | _similar(observed, matched, survey.scale.data_range)
+    found = found | _similar(parts, survey.scale.data_range)
     if inside:
-        inside = inside | _similar(observed, matched, survey.scale.data_range, region)
+        inside = inside | _similar(parts, survey.scale.data_range, inside=True)
     return ShownScores(found, inside, counts)
+
+
+@dataclass(frozen=True, eq=False)
+class _Part:
+    """The shown pixels of a time point, and what they are scored by."""
+
+    observed: np.ndarray
+    predicted: np.ndarray
+    match: Coefficients
+    thresholds: tuple[float, float]
+    region: np.ndarray | None
+
+    @property
+    def matched(self) -> np.ndarray:
+        if self.match == NO_MATCH:
+            return self.predicted
+        return apply_match(self.predicted, self.match)
+
+
+def _parts(
+    subject: Subject, survey: Survey, index: dict[str, int], region: np.ndarray | None
+) -> Iterator[_Part]:
+    """Yield what is shown, time point by time point: each has a match and thresholds of its own."""
+    moves = "T" in subject.observed.axes and "T" not in index
+    for at in range(len(survey.planes)) if moves else (index.get("T", 0),):
+        observed, predicted = subject.at({**index, "T": at} if moves else index)
+        mask = region if region is None or not moves else region[at]
+        yield _Part(observed, predicted, survey.coefficients[at], survey.thresholds[at], mask)
 
 
 def whole_similarity(subject: Subject, survey: Survey) -> Work[float]:
@@ -82,28 +112,26 @@ def whole_similarity(subject: Subject, survey: Survey) -> Work[float]:
     for time in range(len(survey.planes)):
         yield Progress("structural similarity", time, len(survey.planes))
         index = {"T": time} if "T" in subject.observed.axes else {}
-        observed, predicted = subject.at(index)
-        match = survey.coefficients[time]
-        matched = predicted if match == (1.0, 0.0) else apply_match(predicted, match)
-        values.append(
-            _similar(observed, matched, survey.scale.data_range).get(
-                "structural_similarity", float("nan")
-            )
-        )
+        found = _similar(list(_parts(subject, survey, index, None)), survey.scale.data_range)
+        values.append(found.get("structural_similarity", math.nan))
     return float(np.mean(values))
 
 
 def _similar(
-    observed: np.ndarray, predicted: np.ndarray, data_range: float, mask: Any = None
+    parts: Sequence[_Part], data_range: float, *, inside: bool = False
 ) -> dict[str, float]:
-    if min(observed.shape[-2:]) < WINDOW:
+    first = parts[0].observed
+    if min(first.shape[-2:]) < WINDOW:
         return {}
-    deep = observed.ndim > 2 and observed.shape[0] >= WINDOW
-    value = structural_similarity(
-        observed,
-        predicted,
-        mask,
-        data_range=data_range,
-        per="volume" if deep else "plane",
-    )
-    return {"structural_similarity": value}
+    deep = first.ndim > 2 and first.shape[0] >= WINDOW
+    values = [
+        structural_similarity(
+            one.observed,
+            one.matched,
+            one.region if inside else None,
+            data_range=data_range,
+            per="volume" if deep else "plane",
+        )
+        for one in parts
+    ]
+    return {"structural_similarity": float(np.mean(values))}

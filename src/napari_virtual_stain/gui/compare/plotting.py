@@ -26,7 +26,7 @@ class Plotting(QObject):  # type: ignore[misc]
     line_wanted = Signal()
 
     def __init__(self, board: Board, session: Session) -> None:
-        super().__init__(board)
+        super().__init__()
         self._session = session
         self._plots = board.prepare()
         self._index: dict[str, int] = {}
@@ -44,10 +44,10 @@ class Plotting(QObject):  # type: ignore[misc]
         self._plots.line_wanted.disconnect(self.line_wanted)
         self._plots.clear()
 
-    def take(self, found: ShownScores) -> None:
-        """Take the scores of what is shown."""
+    def take(self, found: ShownScores | None) -> None:
+        """Take the scores of what is shown, or that there are none."""
         self._found = found
-        if found.counts is not None and self._plots.kind.value() == "histogram":
+        if (found is None or found.counts is not None) and self._plots.kind.value() == "histogram":
             self.draw()
 
     def place(self, index: dict[str, int], line: np.ndarray | None) -> None:
@@ -72,7 +72,10 @@ class Plotting(QObject):  # type: ignore[misc]
         elif kind == "profile":
             self._plots.show_profile(self._profile())
         elif self._found is not None and self._found.counts is not None:
-            self._plots.show_histogram(self._found.counts, survey.display_limits, "what is shown")
+            limits = survey.display_limits
+            self._plots.show_histogram(self._found.counts, limits, "what is shown")
+        else:
+            self._plots.clear()
 
     def _draw_curve(self) -> None:
         survey = self._session.survey
@@ -91,9 +94,10 @@ class Plotting(QObject):  # type: ignore[misc]
         assert survey is not None
         index = {axis: at for axis, at in self._index.items() if axis in "TZ"}
         observed, predicted = subject.at(index)
-        if self._line is None or observed.ndim != 2:
+        if self._line is None or observed.ndim != 2 or set(subject.place.axes[-2:]) != {"Y", "X"}:
             return None
+        line = self._line if subject.place.axes.endswith("YX") else self._line[:, ::-1]
         gain, offset = survey.coefficients[index.get("T", 0)]
         sizes = subject.observed.voxel_size
         known = (sizes["Y"], sizes["X"]) if {"Y", "X"} <= sizes.keys() else None
-        return profile(observed, predicted * gain + offset, self._line, known)
+        return profile(observed, predicted * gain + offset, line, known)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Sequence
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
 from qtpy.QtCore import QObject, Signal
 
+from napari_virtual_stain.errors import VirtualStainError
 from napari_virtual_stain.evaluation.matching import Match
 from napari_virtual_stain.events import Notice, Progress, run
 from napari_virtual_stain.gui.compare import work
@@ -18,18 +20,26 @@ from napari_virtual_stain.gui.compare.grids import Common, Relation
 from napari_virtual_stain.gui.compare.keeping import Keys
 from napari_virtual_stain.gui.compare.latest import Latest
 from napari_virtual_stain.gui.compare.live import ShownScores, score_shown
-from napari_virtual_stain.gui.compare.modes import Mode
+from napari_virtual_stain.gui.compare.modes import Mode, View
 from napari_virtual_stain.gui.compare.plotting import Plotting
 from napari_virtual_stain.gui.compare.saving import Saving
 from napari_virtual_stain.gui.compare.session import Session
 from napari_virtual_stain.gui.compare.state import features_sentence, shift_line
 from napari_virtual_stain.gui.compare.subject import Subject, subject
 from napari_virtual_stain.gui.compare.view_box import CHANNEL_KEY, FLIP_KEY
-from napari_virtual_stain.gui.compare.viewpoint import move_to, words
+from napari_virtual_stain.gui.compare.viewpoint import move_to, step_along, words
 from napari_virtual_stain.gui.jobs import Job, create_job, report
 from napari_virtual_stain.gui.layers import Layer, read_layer
 from napari_virtual_stain.gui.sentences import Line, Tone, sentence
 from napari_virtual_stain.gui.subscriptions import Subscriptions
+
+
+@dataclass(frozen=True)
+class Kept:
+    """What is kept of a comparison that begins anew, as a layer of it was edited."""
+
+    view: View
+    channel: int
 
 
 class Running(QObject):  # type: ignore[misc]
@@ -41,6 +51,8 @@ class Running(QObject):  # type: ignore[misc]
     board : Board
     subjects : sequence of Subject
     match : {"none", "z-score", "least-squares"}
+    kept : Kept, optional
+        What another comparison of the same layers showed.
 
     Attributes
     ----------
@@ -54,14 +66,30 @@ class Running(QObject):  # type: ignore[misc]
     worked = Signal(bool)
 
     def __init__(
-        self, viewer: Any, board: Board, subjects: Sequence[Subject], match: Match
+        self,
+        viewer: Any,
+        board: Board,
+        subjects: Sequence[Subject],
+        match: Match,
+        kept: Kept | None = None,
     ) -> None:
         super().__init__(board)
         self._viewer, self._board, self._match = viewer, board, match
         self.session = Session(viewer, subjects)
+        if kept is not None:
+            self.session.view = kept.view
+            self.session.channel = min(kept.channel, len(subjects) - 1)
+        try:
+            self.session.show()
+        except BaseException:
+            self.session.close()
+            raise
         self.jobs: list[Job] = []
         self._is_closed = False
         self._similar: dict[tuple[int, bool], float] = {}
+        self._survey_job: Job | None = None
+        self._survey_for: tuple[Match, bool] | None = None
+        self._given_up: set[tuple[Match, bool, int]] = set()
         self._latest = Latest(self)
         self._plotting = Plotting(board, self.session)
         self._drawing = Drawing(viewer, board)
@@ -73,16 +101,20 @@ class Running(QObject):  # type: ignore[misc]
         )
         self._connect()
         board.view.offer_channels([one.name for one in subjects])
+        board.view.begin(self.session.channel, self.session.view.tolerance)
         board.view.match.choose(match)
-        board.view.projection.setChecked(False)
         board.view.allow_projection(any(one.can_be_projected for one in subjects))
         board.exports.allow(False)
         board.table.name_columns("shown", "")
         for column in ("shown", "region", "whole"):
             board.table.show_scores(column, {})
-        self.session.show()
         self._show_view()
         self._survey()
+
+    @property
+    def kept(self) -> Kept:
+        """What it shows, for another comparison of the same layers."""
+        return Kept(self.session.view, self.session.channel)
 
     @property
     def is_busy(self) -> bool:
@@ -92,11 +124,21 @@ class Running(QObject):  # type: ignore[misc]
     def look(self) -> None:
         """Look at the viewer again: its layers or sliders have changed."""
         self._drawing.offer()
+        if self._board.view.under.value() is None:
+            self.session.put_under()
         self.session.arrange()
         self._rescore()
 
     def cancel(self) -> None:
         """Stop what runs; what is shown stays."""
+        if self._survey_job in self.jobs:
+            channels = range(len(self.session.subjects))
+            self._given_up |= {(self._match, self.session.is_flat, one) for one in channels}
+            text = "Stopped. Choose a match, or end and compare again, for what is missing."
+            self.said.emit(Line(Tone.INFO, text))
+        self._quit()
+
+    def _quit(self) -> None:
         for job in self.jobs:
             job.quit()
 
@@ -116,7 +158,7 @@ class Running(QObject):  # type: ignore[misc]
         """Follow the viewer no more, and stop what runs: the window is being closed."""
         self._latest.close()
         self._is_closed = True
-        self.cancel()
+        self._quit()
         self._of_viewer.close()
 
     def _connect(self) -> None:
@@ -134,6 +176,7 @@ class Running(QObject):  # type: ignore[misc]
             (self._board.region_chosen, lambda _: self._rescore()),
             (self._board.region_wanted, self._drawing.start_region),
             (self._saving.wanted, self._save),
+            (self._board.exports.refused, self._refuse),
             (self._plotting.place_picked, self._go_to),
             (self._plotting.line_wanted, self._drawing.start_line),
             (self._latest.found, self._on_scores),
@@ -182,15 +225,19 @@ class Running(QObject):  # type: ignore[misc]
 
     def _on_projection(self, flat: bool) -> None:
         self.session.project(flat)
-        if self.session.needs_projection:
-            self._survey()
         self._after_change()
 
     def _on_under(self, layer: Layer | None) -> None:
         if layer is None:
             self.session.put_under()
             return
-        source = read_layer(layer)
+        try:
+            source = read_layer(layer)
+        except VirtualStainError as error:
+            self.said.emit(Line(Tone.ERROR, sentence(str(error))))
+            self._board.view.under.choose(None)
+            self.session.put_under()
+            return
         everything = Common(Relation.SAME, {}, {})
         made = run(subject(str(layer.name), (source, 0), (source, 0), everything))
         attributes = {
@@ -204,8 +251,9 @@ class Running(QObject):  # type: ignore[misc]
         if match != self._match:
             self._match = match
             self._similar.clear()
+            self._given_up.clear()
             self.session.forget_surveys()
-            self._survey()
+            self._after_change()
 
     def _go_to(self, axis: str, position: int) -> None:
         place = self.session.shown.subject.place
@@ -222,6 +270,9 @@ class Running(QObject):  # type: ignore[misc]
 
         self._start(make_work, "Saving", tell)
 
+    def _refuse(self, text: str) -> None:
+        self.said.emit(Line(Tone.ERROR, text))
+
     # What the viewer does.
 
     def _on_dims(self, event: Any = None) -> None:
@@ -234,14 +285,23 @@ class Running(QObject):  # type: ignore[misc]
         place = self.session.shown.subject.place
         axis = self.session.view.split_axis
         camera = getattr(self._viewer, "scene", self._viewer).camera
-        return float(abs(place.linear[axis, axis]) * place.shape[axis] * camera.zoom)
+        return float(step_along(place, axis) * place.shape[axis] * camera.zoom)
 
     # What is computed.
 
     def _survey(self) -> None:
-        for job in self.jobs:
-            job.quit()
+        """Survey what is looked at, unless that is known, under way, or cannot be had."""
         session = self.session
+        wanted, channel = (self._match, session.is_flat), session.channel
+        if session.survey is not None and (channel, session.is_flat) in self._similar:
+            return
+        if (*wanted, channel) in self._given_up:
+            return
+        if self._survey_job in self.jobs:
+            assert self._survey_job is not None
+            if self._survey_for == wanted and not self._survey_job.abort_requested:
+                return
+            self._survey_job.quit()
         make = partial(
             work.survey_all,
             session.subjects,
@@ -249,14 +309,15 @@ class Running(QObject):  # type: ignore[misc]
             flat=session.is_flat,
             first=session.channel,
         )
-        self._start(make, "Comparing", None)
+        self._survey_for = wanted
+        self._survey_job = self._start(make, "Comparing", None)
 
     def _start(
         self,
         make_work: Callable[[], Generator[Any, None, Any]],
         title: str,
         on_result: Callable[[Any], None] | None,
-    ) -> None:
+    ) -> Job:
         job = create_job(make_work, title)
         job.yielded.connect(partial(self._on_event, job))
         if on_result is not None:
@@ -266,6 +327,7 @@ class Running(QObject):  # type: ignore[misc]
         self.jobs.append(job)
         self.worked.emit(True)
         job.start()
+        return job
 
     def _over(self, job: Job) -> None:
         if job in self.jobs:
@@ -288,6 +350,9 @@ class Running(QObject):  # type: ignore[misc]
             self.session.add_survey(event.channel, event.survey, flat=event.flat)
             self._board.exports.allow(True)
             self._after_change()
+        elif isinstance(event, work.Failed):
+            self._given_up.add((self._match, event.flat, event.channel))
+            self.said.emit(Line(Tone.WARNING, sentence(event.text)))
         elif isinstance(event, work.Similar):
             self._similar[event.channel, event.flat] = event.value
             self._show_whole()
@@ -314,11 +379,17 @@ class Running(QObject):  # type: ignore[misc]
         region, name = self._drawing.region(session)
         board.table.name_columns("shown", name)
         self._plotting.place(index, self._drawing.line(session))
-        if survey is not None:
+        if survey is None:
+            self._latest.drop()
+            self._plotting.take(None)
+            board.table.show_scores("shown", {})
+            board.table.show_scores("region", {})
+        else:
             self._latest.ask(partial(score_shown, session.shown.subject, survey, index, region))
             self.worked.emit(self.is_busy)
 
     def _after_change(self) -> None:
+        self._survey()
         self._show_view()
         self._show_whole()
         self._rescore()

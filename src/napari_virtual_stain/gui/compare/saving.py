@@ -10,11 +10,10 @@ from typing import Any
 from qtpy.QtCore import QObject, Signal
 
 from napari_virtual_stain.evaluation.matching import Match
-from napari_virtual_stain.events import Progress, Work
 from napari_virtual_stain.gui.compare import work
 from napari_virtual_stain.gui.compare.cells import CellsBox
 from napari_virtual_stain.gui.compare.export_box import ExportBox
-from napari_virtual_stain.gui.compare.modes import Mode, Shown
+from napari_virtual_stain.gui.compare.modes import Mode
 from napari_virtual_stain.gui.compare.session import Session
 
 DONE = {
@@ -40,7 +39,7 @@ class Saving(QObject):  # type: ignore[misc]
     """Work that returns the path of what it wrote, and what is to be said of it then."""
 
     def __init__(self, box: ExportBox, cells: CellsBox, session: Session) -> None:
-        super().__init__(box)
+        super().__init__()
         self._box, self._cells, self._session = box, cells, session
         self._match: Match = "none"
         self._similar: Mapping[tuple[int, bool], float] = {}
@@ -56,9 +55,9 @@ class Saving(QObject):  # type: ignore[misc]
         self._match, self._similar = match, dict(similar)
 
     def save(self, kind: str, path: Path) -> None:
-        """Ask for the work that writes a kind of file."""
+        """Ask for the work that writes a kind of file, of what is shown now."""
         session = self._session
-        subjects = [shown.subject for shown in self._every()]
+        every, subjects = session.every(), [shown.subject for shown in session.every()]
         make: Callable[[], Generator[Any, None, Any]]
         if kind == "report":
             make = partial(work.report, session.subjects, self._match, path)
@@ -67,37 +66,17 @@ class Saving(QObject):  # type: ignore[misc]
             make = partial(work.features, session.subjects, path, *chosen)
         elif kind == "picture":
             index = {axis: at for axis, at in session.index().items() if axis in "TZ"}
-            make = partial(work.picture, subjects, self._match, index, path)
+            surveys = [shown.survey for shown in every]
+            make = partial(work.picture, subjects, surveys, index, path)
         elif kind == "flip":
-            make = partial(self._flip, path)
+            merged = session.view.mode is Mode.MERGED
+            shown = every if merged else [session.shown]
+            colours = [one.subject.colormap if merged else "gray" for one in shown]
+            limits = [session.limits_of(one) for one in shown]
+            make = partial(work.flip, shown, limits, session.index(), colours, path)
         else:
-            make = partial(self._scores, path)
+            similar = [
+                self._similar.get((channel, session.is_flat)) for channel in range(len(every))
+            ]
+            make = partial(work.scores, every, similar, path)
         self.wanted.emit(make, DONE[kind])
-
-    def _every(self) -> list[Shown]:
-        """Return every pair as it is shown now."""
-        return self._session.every()
-
-    def _flip(self, path: Path) -> Work[Path]:
-        from napari_virtual_stain.gui.compare.rendered import flip_pictures
-        from napari_virtual_stain.io import write_flip
-
-        session = self._session
-        merged = session.view.mode is Mode.MERGED
-        every = self._every() if merged else [session.shown]
-        colours = [shown.subject.colormap if merged else "gray" for shown in every]
-        yield Progress("drawing", 0, 0)
-        pictures = flip_pictures(every, [one.limits for one in every], session.index(), colours)
-        return write_flip(pictures, path, seconds=0.7, overwrite=True)
-
-    def _scores(self, path: Path) -> Work[Path]:
-        from napari_virtual_stain.gui.compare.table import score_rows
-        from napari_virtual_stain.io import write_table
-
-        yield Progress("writing", 0, 0)
-        rows: list[dict[str, Any]] = []
-        for channel, shown in enumerate(self._every()):
-            if shown.survey is not None:
-                similar = self._similar.get((channel, self._session.is_flat))
-                rows += score_rows(shown.subject, shown.survey, similar)
-        return write_table(rows, path, overwrite=True)

@@ -90,7 +90,7 @@ class Scene:
         keep : collection of hashable
             Keys of layers that are hidden and not taken away, as they will be wanted again.
         """
-        active = self._viewer.layers.selection.active
+        selected = self._selected()
         self._changing = True
         try:
             wanted = {look.key for look in looks}
@@ -106,7 +106,7 @@ class Scene:
             self._order([self._layers[look.key] for look in looks])
         finally:
             self._changing = False
-            self._select(active)
+            self._select(*selected)
 
     def place_in(self, grid: Any, keys: Sequence[Hashable]) -> None:
         """Let the topmost layers stand in the first cells of a grid, the first in the first.
@@ -116,7 +116,9 @@ class Scene:
         layers = [layer for key in keys if (layer := self.layer(key)) is not None]
         every = self._viewer.layers
         places = sorted(every.index(layer) for layer in layers)
-        columns = {grid.position(place, list(every))[1]: place for place in places}
+        # napari 0.8 asks for the number of layers.
+        known = list(every) if hasattr(self._viewer, "canvas") else len(every)
+        columns = {grid.position(place, known)[1]: place for place in places}
         if len(columns) != len(layers):
             return  # a grid that somebody has changed
         order = [columns[column] for column in sorted(columns)]
@@ -138,7 +140,7 @@ class Scene:
 
     def close(self) -> None:
         """Take every layer away."""
-        active = self._viewer.layers.selection.active
+        selected = self._selected()
         self._changing = True
         try:
             for key in list(self._layers):
@@ -149,7 +151,7 @@ class Scene:
         self._versions.clear()
         self._links.clear()
         self._remembered.clear()
-        self._select(active)
+        self._select(*selected)
 
     def _remove(self, key: Hashable) -> None:
         layer = self.layer(key)
@@ -189,7 +191,7 @@ class Scene:
             look.pixels(),
             **attributes,
             visible=look.visible,
-            metadata={METADATA: {COMPARISON: str(look.key), "provenance": {"prediction": {}}}},
+            metadata={METADATA: {"provenance": {"prediction": {}}}},
         )
         name = getattr(layer, "name_overlay", None)
         if name is not None:  # so that the canvas says which one it shows
@@ -199,6 +201,10 @@ class Scene:
         place = max(ours) + 1 if ours else len(self._viewer.layers)
         self._viewer.layers.insert(place, layer)
         layer = self._viewer.layers[place]
+        if look.kind == "labels":
+            layer.editable = False
+        # A copy that somebody makes of it is not one of ours.
+        layer.metadata = {METADATA: {**layer.metadata[METADATA], COMPARISON: str(layer.unique_id)}}
         self._layers[look.key] = layer
         for name, value in self._remembered.pop(look.key, {}).items():
             setattr(layer, name, value)
@@ -228,13 +234,23 @@ class Scene:
             if index != place:
                 self._viewer.layers.move(index, place)
 
-    def _select(self, active: Layer | None) -> None:
+    def _selected(self) -> tuple[set[Layer], Layer | None]:
+        """Return which layers of the user are selected, and which of them is active."""
         selection = self._viewer.layers.selection
-        if active is not None and active in self._viewer.layers:
-            if selection.active != active:
-                selection.active = active
-        elif any(is_of_comparison(layer) for layer in selection):
+        chosen = {layer for layer in selection if not is_of_comparison(layer)}
+        return chosen, selection.active
+
+    def _select(self, chosen: set[Layer], active: Layer | None) -> None:
+        selection, layers = self._viewer.layers.selection, self._viewer.layers
+        if active is not None and active in layers and is_of_comparison(active):
+            return  # the user looks at one of ours
+        wanted = {layer for layer in chosen if layer in layers}
+        if set(selection) != wanted:
             selection.clear()
+            for layer in wanted:
+                selection.add(layer)
+        if len(wanted) == 1 and selection.active != active:
+            selection.active = next(iter(wanted))
 
 
 @contextmanager

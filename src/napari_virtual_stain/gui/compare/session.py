@@ -16,7 +16,7 @@ from napari_virtual_stain.gui.compare.keeping import Grid
 from napari_virtual_stain.gui.compare.modes import Mode, Shown, View
 from napari_virtual_stain.gui.compare.scene import Look, Scene
 from napari_virtual_stain.gui.compare.subject import Subject
-from napari_virtual_stain.gui.compare.viewpoint import shown_index
+from napari_virtual_stain.gui.compare.viewpoint import shown_index, step_along
 from napari_virtual_stain.gui.layers import Layer
 from napari_virtual_stain.gui.regions import polygons_on, rasterized
 
@@ -56,6 +56,15 @@ class Session:
     def shown(self) -> Shown:
         """The pair that is looked at."""
         return self._shown(self.channel)
+
+    def limits_of(self, shown: Shown) -> Limits:
+        """Return the contrast limits under which a pair is shown, as a person may have set them."""
+        for which in ("observed", "predicted", "curtain"):
+            layer = self._scene.layer((which, shown.key))
+            if layer is not None:
+                low, high = layer.contrast_limits
+                return float(low), float(high)
+        return shown.limits
 
     def every(self) -> list[Shown]:
         """Return all pairs, as they are shown or would be."""
@@ -142,11 +151,13 @@ class Session:
         layer = self._scene.layer(("observed", self.shown.key)) or self._scene.layer(
             ("curtain", self.shown.key)
         )
-        if layer is None or "Y" in index or "X" in index or place.axes[-2:] != "YX":
+        if layer is None or "Y" in index or "X" in index or set(place.axes[-2:]) != {"Y", "X"}:
             return None
-        height, width = place.shape[-2:]
-        flat = rasterized(polygons_on(shapes, layer), (height, width))
-        leading = [place.shape[i] for i, axis in enumerate(place.axes[:-2]) if axis not in index]
+        rows, columns = place.shape[-2:]
+        flat = rasterized(polygons_on(shapes, layer), (rows, columns))
+        flat = flat if place.axes.endswith("YX") else flat.T
+        sizes = self.shown.subject.observed.sizes
+        leading = [size for axis, size in sizes.items() if axis not in (*index, "Y", "X")]
         return np.broadcast_to(flat, (*leading, *flat.shape))
 
     def split_at(self, position: Sequence[float]) -> float | None:
@@ -203,19 +214,16 @@ class Session:
     def _split_axis(self) -> int:
         """Return the axis that goes from left to right, counted from the last."""
         dims = self._viewer.dims
-        return int(dims.displayed[-1]) - int(dims.ndim) if dims.ndim else -1
+        axis = int(dims.displayed[-1]) - int(dims.ndim) if dims.ndim else -1
+        # Of layers with fewer axes than the viewer, others may be displayed.
+        return axis if -axis <= len(self.shown.subject.place.shape) else -1
 
     def _line(self) -> int:
         """Return the thickness of the curtain's line in pixels of the image."""
-        place = self._shown_place()
-        axis = self._split_axis()
-        step = abs(float(np.diag(place.linear)[axis])) or 1.0
+        step = step_along(self.shown.subject.place, self._split_axis()) or 1.0
         camera = getattr(getattr(self._viewer, "scene", self._viewer), "camera", None)
         zoom = float(getattr(camera, "zoom", 1.0)) or 1.0
         return max(1, round(LINE / (zoom * step)))
-
-    def _shown_place(self) -> Any:
-        return self._shown(self.channel).subject.place
 
 
 def _follow(layer: Layer, before: Limits, limits: Limits) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -14,7 +15,7 @@ from napari_virtual_stain.gui.compare.derived import Derived
 from napari_virtual_stain.gui.compare.grids import Common, Relation, along, cropped
 from napari_virtual_stain.gui.geometry import Geometry
 from napari_virtual_stain.gui.layers import Source
-from napari_virtual_stain.image import Image
+from napari_virtual_stain.image import Image, lazily
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,7 +40,7 @@ class Subject:
     place: Geometry
     colormap: Any = "green"
 
-    @property
+    @cached_property
     def pixels(self) -> tuple[Any, Any]:
         """Observed and predicted pixels, as lazy as they are, with the axes of `place`."""
         return self.place.arrange(self.observed), self.place.arrange(self.predicted)
@@ -139,6 +140,8 @@ def projected(one: Subject) -> Work[Subject]:
 
 
 def _channel(image: Image, position: int) -> Image:
+    # What reads as soon as it is looked at becomes lazy once, and not with every look.
+    image = replace(image, data=lazily(image.data))
     return image.channel(position) if "C" in image.axes else image
 
 
@@ -155,11 +158,7 @@ def _like(image: Image, axes: str) -> Image:
     """Return an image with the axes of another, which has one position along what it lacks."""
     if image.axes == axes:
         return image
-    data = image.data
-    if not isinstance(data, np.ndarray) and not hasattr(data, "dask"):
-        import dask.array as da  # other arrays would be read here
-
-        data = da.from_array(data, name=False)
+    data = lazily(image.data)
     kept = [axis for axis in image.axes if axis in axes]
     key = tuple(slice(None) if axis in axes else 0 for axis in image.axes)
     index = tuple(slice(None) if axis in kept else None for axis in axes)
@@ -177,23 +176,27 @@ def _resampled(image: Image, there: Geometry, like: Image, place: Geometry) -> W
     """Resample an image to the grid of another, linearly, smoothed first where that is coarser."""
     from scipy import ndimage
 
-    axes = [axis for axis in like.axes if axis != "T"]
     image = _like(image, like.axes)
     into, out_of = along(place), along(there)
     assert into is not None  # a grid of others is not offered
     assert out_of is not None
+    spatial = [axis for axis in like.axes if axis != "T"]
+    axes = [axis for axis in spatial if axis in into[0] and axis in out_of[0]]
+    alone = tuple(0 if axis not in axes else slice(None) for axis in spatial)
+    back = tuple(None if axis not in axes else slice(None) for axis in spatial)
     steps = [into[0][axis] / out_of[0][axis] for axis in axes]
     offsets = [(into[1][axis] - out_of[1][axis]) / out_of[0][axis] for axis in axes]
     shape = tuple(like.sizes[axis] for axis in axes)
     frames, times = [], like.sizes.get("T", 1)
     for time in range(times):
         yield Progress("resampling", time, times)
-        data = np.asarray(image.data[time] if "T" in image.axes else image.data, np.float32)
+        data = np.asarray(image.data[time] if "T" in image.axes else image.data, np.float32)[alone]
         blur = [0.5 * np.sqrt(max(0.0, step**2 - 1)) for step in steps]
         if any(blur):
             data = ndimage.gaussian_filter(data, blur, mode="nearest")
-        frames.append(
-            ndimage.affine_transform(data, np.array(steps), offsets, shape, order=1, mode="nearest")
+        moved = ndimage.affine_transform(
+            data, np.array(steps), offsets, shape, order=1, mode="nearest"
         )
+        frames.append(moved[back])
     pixels = np.stack(frames) if "T" in like.axes else frames[0]
     return replace(image, data=pixels, axes=like.axes, voxel_size=dict(like.voxel_size))

@@ -76,6 +76,17 @@ class ViewBox(QWidget):  # type: ignore[misc]
         self.channel.offer(list(range(len(names))), list(names), self.channel.value())
         self._channel_row.setVisible(len(names) > 1)
 
+    def begin(self, channel: int, tolerance: float) -> None:
+        """Show what a comparison begins with."""
+        for widget in (self.projection, self.tolerance):
+            widget.blockSignals(True)
+        self.channel.choose(channel)
+        self.under.choose(None)
+        self.projection.setChecked(False)
+        self.tolerance.setValue(round(tolerance * TOLERANCES))
+        for widget in (self.projection, self.tolerance):
+            widget.blockSignals(False)
+
     def offer_under(self, layers: Sequence[Layer]) -> None:
         """Offer layers that merged channels can be shown over."""
         names = [layer.name for layer in layers]

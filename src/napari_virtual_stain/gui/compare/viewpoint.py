@@ -32,6 +32,11 @@ def shown_index(viewer: Any, place: Geometry) -> dict[str, int]:
     }
 
 
+def step_along(place: Geometry, axis: int) -> float:
+    """Return how far apart in the world two pixels lie that are neighbours along an axis."""
+    return float(np.linalg.norm((place.affine[:-1, :-1] @ place.linear)[:, axis]))
+
+
 def move_to(viewer: Any, place: Geometry, index: Mapping[str, int]) -> None:
     """Move the sliders of a viewer to positions of an image that lies in a place."""
     now = shown_index(viewer, place)
@@ -57,5 +62,9 @@ def words(index: Mapping[str, int], place: Geometry) -> str:
         axis == "Z" and axis not in index and size > 1
         for axis, size in zip(place.axes, place.shape, strict=True)
     )
-    shown = ["the volume"] if volume else []
+    movie = any(
+        axis == "T" and axis not in index and size > 1
+        for axis, size in zip(place.axes, place.shape, strict=True)
+    )
+    shown = ["the volume"] * volume + ["all time points"] * movie
     return ", ".join([*shown, *reversed(parts)]) or "the image"

@@ -9,12 +9,15 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from napari_virtual_stain.evaluation.matching import Match
+from napari_virtual_stain.errors import VirtualStainError
+from napari_virtual_stain.evaluation.display import Limits
+from napari_virtual_stain.evaluation.matching import Match, apply_match
 from napari_virtual_stain.evaluation.survey import Survey, survey_events
 from napari_virtual_stain.events import Progress, Work
 from napari_virtual_stain.gui.compare.cells import labels_on
 from napari_virtual_stain.gui.compare.form import Request
 from napari_virtual_stain.gui.compare.live import whole_similarity
+from napari_virtual_stain.gui.compare.modes import Shown
 from napari_virtual_stain.gui.compare.subject import Subject, projected, subject
 from napari_virtual_stain.gui.layers import Layer
 from napari_virtual_stain.image import Image
@@ -61,6 +64,15 @@ class Shifted:
     x: float
 
 
+@dataclass(frozen=True)
+class Failed:
+    """A pair cannot be surveyed, for a reason that the text gives."""
+
+    channel: int
+    flat: bool
+    text: str
+
+
 Found = Generator[Any, None, None]
 
 
@@ -87,13 +99,17 @@ def survey_all(
         if flat:
             one = yield from projected(one)
             yield Projected(channel, one)
-        surveys[channel] = yield from survey_events(one.observed, one.predicted, match=match)
+        try:
+            surveys[channel] = yield from survey_events(one.observed, one.predicted, match=match)
+        except VirtualStainError as error:
+            yield Failed(channel, flat, f"{one.name}: {error}")
+            continue
         known[channel] = one
         yield Surveyed(channel, surveys[channel], flat)
-    for channel in order:
+    for channel in known:
         value = yield from whole_similarity(known[channel], surveys[channel])
         yield Similar(channel, value, flat)
-    for channel in () if flat else order:
+    for channel in () if flat else known:
         shift = yield from measured(known[channel])
         if shift is not None:
             yield Shifted(channel, *shift)
@@ -127,16 +143,50 @@ def report(subjects: Sequence[Subject], match: Match, folder: Path) -> Work[Path
 
 
 def picture(
-    subjects: Sequence[Subject], match: Match, index: dict[str, int], path: Path
+    subjects: Sequence[Subject],
+    surveys: Sequence[Survey | None],
+    index: dict[str, int],
+    path: Path,
 ) -> Work[Path]:
-    """Draw what is shown of all pairs beside each other, and write it as PNG."""
+    """Draw what is shown of all pairs beside each other, after the match, and write it as PNG."""
     from napari_virtual_stain.evaluation import compare_events, figure
     from napari_virtual_stain.io import write_picture
 
-    observed, predicted = joined(subjects, index)
-    comparison = yield from compare_events(observed, predicted, match=match)
+    observed, predicted = joined(subjects, index, surveys)
+    comparison = yield from compare_events(observed, predicted)
     yield Progress("drawing", 0, 0)
     return write_picture(figure(comparison), path, overwrite=True)
+
+
+def flip(
+    shown: Sequence[Shown],
+    limits: Sequence[Limits],
+    index: dict[str, int],
+    colours: Sequence[Any],
+    path: Path,
+) -> Work[Path]:
+    """Write observed and predicted as pictures that take turns."""
+    from napari_virtual_stain.gui.compare.rendered import flip_pictures
+    from napari_virtual_stain.io import write_flip
+
+    yield Progress("drawing", 0, 0)
+    pictures = flip_pictures(shown, limits, index, colours)
+    return write_flip(pictures, path, overwrite=True)
+
+
+def scores(shown: Sequence[Shown], similar: Sequence[float | None], path: Path) -> Work[Path]:
+    """Write the scores of every plane of all pairs, and of the whole of each."""
+    from napari_virtual_stain.gui.compare.table import score_rows
+    from napari_virtual_stain.io import write_table
+
+    yield Progress("writing", 0, 0)
+    rows = [
+        row
+        for one, similarity in zip(shown, similar, strict=True)
+        if one.survey is not None
+        for row in score_rows(one.subject, one.survey, similarity)
+    ]
+    return write_table(rows, path, overwrite=True)
 
 
 def features(
@@ -153,7 +203,11 @@ def features(
     return write_features(found, folder)["features_page"], found
 
 
-def joined(subjects: Sequence[Subject], index: dict[str, int] | None = None) -> tuple[Image, Image]:
+def joined(
+    subjects: Sequence[Subject],
+    index: dict[str, int] | None = None,
+    surveys: Sequence[Survey | None] = (),
+) -> tuple[Image, Image]:
     """Return all pairs as an observed and a predicted image with a channel for each.
 
     Parameters
@@ -162,29 +216,33 @@ def joined(subjects: Sequence[Subject], index: dict[str, int] | None = None) -> 
         Of one grid.
     index : dict of str to int, optional
         Positions along axes that are dropped.
+    surveys : sequence of Survey, optional
+        By which predictions are matched first, at a time point of the `index`.
     """
     first = subjects[0].observed
-    keep = [axis for axis in first.axes if axis in "YX" or axis not in (index or {})]
-    images = []
-    for part in range(2):
-        arrays = [
-            one.at({a: i for a, i in (index or {}).items() if a not in "YX"})[part]
-            for one in subjects
-        ]
-        place = keep.index("T") + 1 if "T" in keep else 0
-        axes = [*keep[:place], "C", *keep[place:]]
-        source = (subjects[0].observed, subjects[0].predicted)[part]
-        images.append(
-            Image(
-                np.stack(arrays, axis=place),
-                "".join(axes),
-                voxel_size={a: s for a, s in first.voxel_size.items() if a in axes},
-                channels=tuple(one.name for one in subjects),
-                time_step=first.time_step if "T" in axes else None,
-                name=source.name,
-                provenance=dict(source.provenance),
-            )
+    place_of = {axis: at for axis, at in (index or {}).items() if axis not in "YX"}
+    keep = [axis for axis in first.axes if axis not in place_of]
+    pairs = [one.at(place_of) for one in subjects]
+    for position, survey in enumerate(surveys):
+        if survey is not None:
+            match = survey.coefficients[place_of.get("T", 0)]
+            observed, predicted = pairs[position]
+            if match != (1.0, 0.0):
+                pairs[position] = observed, apply_match(predicted, match)
+    place = keep.index("T") + 1 if "T" in keep else 0
+    axes = [*keep[:place], "C", *keep[place:]]
+    images = [
+        Image(
+            np.stack([pair[part] for pair in pairs], axis=place),
+            "".join(axes),
+            voxel_size={a: s for a, s in first.voxel_size.items() if a in axes},
+            channels=tuple(one.name for one in subjects),
+            time_step=first.time_step if "T" in axes else None,
+            name=source.name,
+            provenance=dict(source.provenance),
         )
+        for part, source in enumerate((first, subjects[0].predicted))
+    ]
     return images[0], images[1]
 
 
