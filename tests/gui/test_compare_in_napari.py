@@ -58,6 +58,15 @@ def test_another_dock_in_front_does_not_end_it(window, qtbot):
     assert own(viewer)
 
 
+def test_taking_the_dock_out_of_the_window_does_not_end_it(window, qtbot):
+    viewer, frame, dock = window
+    for floating in (True, False):
+        frame.setFloating(floating)
+        qtbot.wait(50)
+        assert dock.run.stage is Stage.ON
+        assert own(viewer)
+
+
 def test_in_three_dimensions(window, qtbot):
     viewer, _, dock = window
     viewer.dims.ndisplay = 3
