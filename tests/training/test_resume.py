@@ -22,6 +22,7 @@ VARIANTS = {
     },
     "bf16": {"precision": "bf16"},
     "constant rate": {"preset": "gvtnet-2d"},
+    "muon": {"preset": "best", "network_options": {"widths": (4, 8)}},
     "patience": {"patience": 5, "validate_every": 1},
     "adversarial": {"adversarial": True},
     "classes": {
