@@ -23,7 +23,7 @@ UM = {"Y": 0.5, "X": 0.5}
 def quick_reports(monkeypatch):
     """Draw nothing for single images, which takes longest and is tested elsewhere."""
     monkeypatch.setattr(evaluation, "figure", lambda comparison: b"drawn")
-    monkeypatch.setattr(evaluation, "html", lambda comparison: "page")
+    monkeypatch.setattr(evaluation, "html", lambda comparison, features=None: "page")
 
 
 @pytest.fixture(autouse=True)
@@ -78,7 +78,7 @@ def test_two_models_predict_and_are_tested(vstain, models, tmp_path):
     out = tmp_path / "out"
     command = ("compare", data, "--models", "one", models / "two.safetensors", "--output", out)
     status, stdout, stderr = vstain(*command, "--json", "--device", "cpu", "--precision", "fp32")
-    assert (status, "Traceback" in stderr) == (0, False)
+    assert (status, "Traceback" in stderr) == (0, False), stderr
     result = json.loads(stdout)
     assert list(result["models"]) == ["one", "two"]
     assert result["images"] == 3
