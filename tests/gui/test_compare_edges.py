@@ -127,11 +127,11 @@ def test_an_edited_layer_is_compared_again_in_the_same_view(dock, viewer, qtbot)
 def test_nothing_is_kept_alive_after_the_end(dock, viewer, qtbot):
     add_pair(viewer)
     begin(qtbot, dock)
-    session = weakref.ref(dock.running.session)
+    subject = weakref.ref(dock.running.session.subjects[0])
     dock.end()
     qtbot.wait(50)
     gc.collect()
-    assert session() is None
+    assert subject() is None
 
 
 def test_cancel_says_so_and_shows_on(dock, viewer, qtbot):

@@ -68,6 +68,10 @@ class CompareDock(QWidget):  # type: ignore[misc]
         self._soon.setSingleShot(True)
         self._soon.setInterval(0)
         self._soon.timeout.connect(self.refresh)
+        self._hidden = QTimer(self)
+        self._hidden.setSingleShot(True)
+        self._hidden.setInterval(0)
+        self._hidden.timeout.connect(self._end_if_hidden)
         self.rows.changed.connect(self.refresh)
         self.rows.axes_chosen.connect(self._on_axes)
         self.controls.compare_pressed.connect(self._on_button)
@@ -145,7 +149,7 @@ class CompareDock(QWidget):  # type: ignore[misc]
         super().hideEvent(event)
         if not event.spontaneous():
             # A dock that is taken out of the window, or back, is hidden for a moment.
-            QTimer.singleShot(0, self._end_if_hidden)
+            self._hidden.start()
 
     def _end_if_hidden(self) -> None:
         if not self.isVisible() and not self.window().isMinimized():

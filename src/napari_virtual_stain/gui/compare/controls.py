@@ -33,7 +33,7 @@ class Controls(QWidget):  # type: ignore[misc]
         for widget in (self.before, self.agree, self.button, self.progress, self.after):
             layout.addWidget(widget)
         self.agree.hide()
-        self.agree.clicked.connect(self.agreed.emit)
+        self.agree.clicked.connect(self._agree)
         self.button.clicked.connect(lambda _=False: self.compare_pressed.emit())
         self.progress.cancelled.connect(self.cancel_pressed)
 
@@ -53,6 +53,9 @@ class Controls(QWidget):  # type: ignore[misc]
             tip = "\n".join(line.text for line in panel.before[:1])
         self.button.setToolTip(tip)
         self.progress.setVisible(panel.works)
+
+    def _agree(self, ticked: bool) -> None:
+        self.agreed.emit(ticked)
 
     def show_progress(self, progress: Progress) -> None:
         """Show how far what runs is."""

@@ -173,6 +173,10 @@ class Session:
         """Take everything away, and bring back what the viewer had."""
         self._grid.restore()
         self._scene.close()
+        # Whoever still holds the session, the images need not wait for that.
+        self.subjects, self._looks, self._under = (), [], None
+        self._flat.clear()
+        self._surveys.clear()
 
     def _shown(self, channel: int) -> Shown:
         flat = self.is_flat and channel in self._flat
