@@ -38,6 +38,11 @@ _unfinished: set[Job] = set()
 """Jobs that were made and are not over; touched by the thread of the window alone."""
 
 
+def _nothing() -> Generator[Any, None, Any]:
+    """Return the work of a job that is over."""
+    yield from ()
+
+
 class _Signals(WorkerBaseSignals):  # type: ignore[misc]
     yielded = Signal(object)
     aborted = Signal()
@@ -64,8 +69,12 @@ class Job(WorkerBase):  # type: ignore[misc]
     def work(self) -> Any:
         """Drive the generator to its end; return its result, or None if cancelled."""
         # In a thread of its own: one of the pool would keep its low priority for what comes after.
-        with ThreadPoolExecutor(1, "job", initializer=give_way) as thread:
-            return thread.submit(self._drive).result()
+        try:
+            with ThreadPoolExecutor(1, "job", initializer=give_way) as thread:
+                return thread.submit(self._drive).result()
+        finally:
+            # Whoever keeps a job that is over need not keep the images that it was about.
+            self._make_work = _nothing
 
     def _drive(self) -> Any:
         try:
