@@ -228,7 +228,7 @@ def test_huge_images_are_planned_at_once(size, stride, halo, max_voxels):
         plan(size, stride, halo, max_voxels=max_voxels, preferred_voxels=10**6)
         return time.process_time() - start
 
-    assert min(seconds() for _ in range(3)) < 0.05
+    assert min(seconds() for _ in range(3)) < 0.2  # 17 ms on a fast machine
 
 
 @pytest.mark.parametrize(
