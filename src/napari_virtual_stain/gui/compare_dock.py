@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from qtpy.QtCore import QThreadPool, QTimer
+from qtpy.QtCore import QThreadPool
 from qtpy.QtGui import QHideEvent, QShowEvent
 from qtpy.QtWidgets import QVBoxLayout, QWidget
 
@@ -26,6 +26,7 @@ from napari_virtual_stain.gui.layers import Layer
 from napari_virtual_stain.gui.predict.offers import look_at
 from napari_virtual_stain.gui.sentences import Line, Tone, sentence
 from napari_virtual_stain.gui.subscriptions import Subscriptions
+from napari_virtual_stain.gui.timers import once
 from napari_virtual_stain.gui.widgets import FittingScrollArea, WrappedLabel, heading
 
 if TYPE_CHECKING:
@@ -64,14 +65,8 @@ class CompareDock(QWidget):  # type: ignore[misc]
 
         self.rows, self.board, self.controls = PairRows(), Board(), Controls()
         self._arrange()
-        self._soon = QTimer(self)
-        self._soon.setSingleShot(True)
-        self._soon.setInterval(0)
-        self._soon.timeout.connect(self.refresh)
-        self._hidden = QTimer(self)
-        self._hidden.setSingleShot(True)
-        self._hidden.setInterval(0)
-        self._hidden.timeout.connect(self._end_if_hidden)
+        self._soon = once(self, self.refresh)
+        self._hidden = once(self, self._end_if_hidden)
         self.rows.changed.connect(self.refresh)
         self.rows.axes_chosen.connect(self._on_axes)
         self.controls.compare_pressed.connect(self._on_button)

@@ -9,7 +9,6 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from qtpy.QtCore import QTimer
 from qtpy.QtGui import QShowEvent
 from qtpy.QtWidgets import QVBoxLayout, QWidget
 
@@ -39,6 +38,7 @@ from napari_virtual_stain.gui.predict.state import Run, Stage
 from napari_virtual_stain.gui.predict.work import Outcome, predict_request
 from napari_virtual_stain.gui.sentences import Line, Tone
 from napari_virtual_stain.gui.subscriptions import Subscriptions
+from napari_virtual_stain.gui.timers import once
 from napari_virtual_stain.gui.widgets import FittingScrollArea, WrappedLabel, heading
 from napari_virtual_stain.model import ModelSpec
 
@@ -87,8 +87,8 @@ class PredictDock(QWidget):  # type: ignore[misc]
         self.controls = Controls()
         self._arrange()
 
-        self._soon = self._timer(self.refresh)
-        self._next = self._timer(self._add)
+        self._soon = once(self, self.refresh)
+        self._next = once(self, self._add)
         self.model.changed.connect(self.refresh)
         self.model.browsed.connect(self.choose_model)
         self.rows.changed.connect(self.refresh)
@@ -211,14 +211,6 @@ class PredictDock(QWidget):  # type: ignore[misc]
         self.controls.show_progress(Progress("Starting", 0, 0))
         self._show()
         job.start()
-
-    def _timer(self, action: Callable[[], None]) -> QTimer:
-        """Return a timer that acts once, when the window has dealt with what is waiting."""
-        timer = QTimer(self)
-        timer.setSingleShot(True)
-        timer.setInterval(0)
-        timer.timeout.connect(action)
-        return timer
 
     def _follow(self, viewer: Any) -> None:
         watch, subscriptions = LayerWatch(viewer, self._soon.start), Subscriptions()

@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from qtpy.QtCore import QThreadPool, QTimer
+from qtpy.QtCore import QThreadPool
 from qtpy.QtGui import QHideEvent, QShowEvent
 from qtpy.QtWidgets import QApplication, QVBoxLayout, QWidget
 
@@ -20,6 +20,7 @@ from napari_virtual_stain.gui.jobs import Job, create_job, report
 from napari_virtual_stain.gui.layer_watch import LayerWatch
 from napari_virtual_stain.gui.sentences import Line, Tone
 from napari_virtual_stain.gui.subscriptions import Subscriptions
+from napari_virtual_stain.gui.timers import once
 from napari_virtual_stain.gui.train import state, work
 from napari_virtual_stain.gui.train.choices import Choices
 from napari_virtual_stain.gui.train.controls import Controls
@@ -84,10 +85,7 @@ class TrainDock(QWidget):  # type: ignore[misc]
         self._arrange()
 
         self.side = SideJobs(self.choices, self.controls)
-        self._soon = QTimer(self)
-        self._soon.setSingleShot(True)
-        self._soon.setInterval(0)
-        self._soon.timeout.connect(self.refresh)
+        self._soon = once(self, self.refresh)
         self.choices.changed.connect(self.refresh)
         self.choices.batch_wanted.connect(self._preview_batch)
         self.live.began.connect(self._show)

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Generator
 from typing import Any
 
-from qtpy.QtCore import QObject, QTimer, Signal
+from qtpy.QtCore import QObject, Signal
 
 from napari_virtual_stain.gui.jobs import Job
+from napari_virtual_stain.gui.timers import once
 
 PAUSE = 30
 """Milliseconds in which further requests replace one, as those of a slider that is dragged."""
@@ -38,10 +39,7 @@ class Latest(QObject):  # type: ignore[misc]
         self.jobs: list[Job] = []
         self._is_closed = False
         self._waiting: Callable[[], Generator[Any, None, Any]] | None = None
-        self._timer = QTimer(self)
-        self._timer.setSingleShot(True)
-        self._timer.setInterval(PAUSE)
-        self._timer.timeout.connect(self._start)
+        self._timer = once(self, self._start, PAUSE)
 
     def ask(self, make_work: Callable[[], Generator[Any, None, Any]]) -> None:
         """Run this soon, in place of what was asked for before."""

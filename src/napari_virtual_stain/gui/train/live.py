@@ -6,10 +6,11 @@ import importlib
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from qtpy.QtCore import QTimer, Signal
+from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QVBoxLayout, QWidget
 
 from napari_virtual_stain.events import Losses
+from napari_virtual_stain.gui.timers import once
 from napari_virtual_stain.gui.train.history import History
 from napari_virtual_stain.gui.widgets import WrappedLabel, heading
 
@@ -38,14 +39,8 @@ class Live(QWidget):  # type: ignore[misc]
         self._layout.setSpacing(4)
         self._layout.addWidget(self.title)
         self._layout.addWidget(self.summary)
-        self._soon = QTimer(self)
-        self._soon.setSingleShot(True)
-        self._soon.setInterval(DRAW_EVERY)
-        self._soon.timeout.connect(self.draw)
-        self._idle = QTimer(self)
-        self._idle.setSingleShot(True)
-        self._idle.setInterval(DRAW_EVERY)
-        self._idle.timeout.connect(self._prepare)
+        self._soon = once(self, self.draw, DRAW_EVERY)
+        self._idle = once(self, self._prepare, DRAW_EVERY)
 
     def prepare(self) -> None:
         """Make the plots when nothing else is to do: that would hold up a training that begins."""

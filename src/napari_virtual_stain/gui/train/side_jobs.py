@@ -7,9 +7,10 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-from qtpy.QtCore import QObject, QTimer
+from qtpy.QtCore import QObject
 
 from napari_virtual_stain.gui.jobs import Job
+from napari_virtual_stain.gui.timers import once
 from napari_virtual_stain.gui.train import work
 from napari_virtual_stain.gui.train.choices import Choices
 from napari_virtual_stain.gui.train.controls import Controls
@@ -45,10 +46,7 @@ class SideJobs(QObject):  # type: ignore[misc]
         self.jobs: list[Job] = []
         self._known: dict[Key, float] = {}
         self._wanted: Request | None = None
-        self._timer = QTimer(self)
-        self._timer.setSingleShot(True)
-        self._timer.setInterval(WAIT)
-        self._timer.timeout.connect(self._measure)
+        self._timer = once(self, self._measure, WAIT)
 
     def estimate(self, request: Request | None) -> None:
         """Show how long a training takes on this device, as soon as that is measured."""
