@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
 
-class Lazy:
+class Lazy(ABC):
     """What napari needs of an array: shape, dtype, and any part of it.
 
     It reads the plane that it shows, and no more.
@@ -36,8 +37,8 @@ class Lazy:
     def __len__(self) -> int:
         return self.shape[0]
 
-    def __getitem__(self, key: Any) -> np.ndarray:
-        raise NotImplementedError
+    @abstractmethod
+    def __getitem__(self, key: Any) -> np.ndarray: ...
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
         values = self[(slice(None),) * self.ndim]

@@ -26,6 +26,7 @@ from napari_virtual_stain.gui.compare.saving import Saving
 from napari_virtual_stain.gui.compare.session import Session
 from napari_virtual_stain.gui.compare.state import features_sentence, shift_line
 from napari_virtual_stain.gui.compare.subject import Subject, subject
+from napari_virtual_stain.gui.compare.surveying import Surveying
 from napari_virtual_stain.gui.compare.view_box import CHANNEL_KEY, FLIP_KEY
 from napari_virtual_stain.gui.compare.viewpoint import move_to, step_along, words
 from napari_virtual_stain.gui.jobs import Job, create_job, report
@@ -74,7 +75,7 @@ class Running(QObject):  # type: ignore[misc]
         kept: Kept | None = None,
     ) -> None:
         super().__init__(board)
-        self._viewer, self._board, self._match = viewer, board, match
+        self._viewer, self._board = viewer, board
         self.session = Session(viewer, subjects)
         if kept is not None:
             self.session.view = kept.view
@@ -86,10 +87,7 @@ class Running(QObject):  # type: ignore[misc]
             raise
         self.jobs: list[Job] = []
         self._is_closed = False
-        self._similar: dict[tuple[int, bool], float] = {}
-        self._survey_job: Job | None = None
-        self._survey_for: tuple[Match, bool] | None = None
-        self._given_up: set[tuple[Match, bool, int]] = set()
+        self._surveying = Surveying(self.session, match, self._start)
         self._latest = Latest(self)
         self._plotting = Plotting(board, self.session)
         self._drawing = Drawing(viewer, board)
@@ -109,7 +107,7 @@ class Running(QObject):  # type: ignore[misc]
         for column in ("shown", "region", "whole"):
             board.table.show_scores(column, {})
         self._show_view()
-        self._survey()
+        self._surveying.ensure()
 
     @property
     def kept(self) -> Kept:
@@ -131,9 +129,7 @@ class Running(QObject):  # type: ignore[misc]
 
     def cancel(self) -> None:
         """Stop what runs; what is shown stays."""
-        if self._survey_job in self.jobs:
-            channels = range(len(self.session.subjects))
-            self._given_up |= {(self._match, self.session.is_flat, one) for one in channels}
+        if self._surveying.give_up():
             text = "Stopped. Choose a match, or end and compare again, for what is missing."
             self.said.emit(Line(Tone.INFO, text))
         self._quit()
@@ -248,11 +244,7 @@ class Running(QObject):  # type: ignore[misc]
         self.session.put_under(attributes, made)
 
     def _on_match(self, match: Match) -> None:
-        if match != self._match:
-            self._match = match
-            self._similar.clear()
-            self._given_up.clear()
-            self.session.forget_surveys()
+        if self._surveying.choose(match):
             self._after_change()
 
     def _go_to(self, axis: str, position: int) -> None:
@@ -289,34 +281,11 @@ class Running(QObject):  # type: ignore[misc]
 
     # What is computed.
 
-    def _survey(self) -> None:
-        """Survey what is looked at, unless that is known, under way, or cannot be had."""
-        session = self.session
-        wanted, channel = (self._match, session.is_flat), session.channel
-        if session.survey is not None and (channel, session.is_flat) in self._similar:
-            return
-        if (*wanted, channel) in self._given_up:
-            return
-        if self._survey_job in self.jobs:
-            assert self._survey_job is not None
-            if self._survey_for == wanted and not self._survey_job.abort_requested:
-                return
-            self._survey_job.quit()
-        make = partial(
-            work.survey_all,
-            session.subjects,
-            self._match,
-            flat=session.is_flat,
-            first=session.channel,
-        )
-        self._survey_for = wanted
-        self._survey_job = self._start(make, "Comparing", None)
-
     def _start(
         self,
         make_work: Callable[[], Generator[Any, None, Any]],
         title: str,
-        on_result: Callable[[Any], None] | None,
+        on_result: Callable[[Any], None] | None = None,
     ) -> Job:
         job = create_job(make_work, title)
         job.yielded.connect(partial(self._on_event, job))
@@ -332,6 +301,7 @@ class Running(QObject):  # type: ignore[misc]
     def _over(self, job: Job) -> None:
         if job in self.jobs:
             self.jobs.remove(job)
+        self._surveying.over(job)
         if self._is_closed:
             return
         self.worked.emit(bool(self.jobs))
@@ -344,18 +314,15 @@ class Running(QObject):  # type: ignore[misc]
         elif isinstance(event, Notice):
             tone = Tone.WARNING if event.warning else Tone.INFO
             self.said.emit(Line(tone, sentence(event.text)))
-        elif isinstance(event, work.Projected):
-            self.session.add_projection(event.channel, event.subject)
-        elif isinstance(event, work.Surveyed):
-            self.session.add_survey(event.channel, event.survey, flat=event.flat)
-            self._board.exports.allow(True)
-            self._after_change()
-        elif isinstance(event, work.Failed):
-            self._given_up.add((self._match, event.flat, event.channel))
-            self.said.emit(Line(Tone.WARNING, sentence(event.text)))
-        elif isinstance(event, work.Similar):
-            self._similar[event.channel, event.flat] = event.value
-            self._show_whole()
+        elif isinstance(event, work.Projected | work.Surveyed | work.Failed | work.Similar):
+            self._surveying.take(event)
+            if isinstance(event, work.Surveyed):
+                self._board.exports.allow(True)
+                self._after_change()
+            elif isinstance(event, work.Similar):
+                self._show_whole()
+            elif isinstance(event, work.Failed):
+                self.said.emit(Line(Tone.WARNING, sentence(event.text)))
         elif isinstance(event, work.Shifted):
             self.said.emit(shift_line(self.session.subjects[event.channel].name, event))
 
@@ -389,7 +356,7 @@ class Running(QObject):  # type: ignore[misc]
             self.worked.emit(self.is_busy)
 
     def _after_change(self) -> None:
-        self._survey()
+        self._surveying.ensure()
         self._show_view()
         self._show_whole()
         self._rescore()
@@ -408,9 +375,9 @@ class Running(QObject):  # type: ignore[misc]
             self._board.table.show_scores("whole", {})
             return
         scores = survey.whole.scores(survey.scale)
-        value = self._similar.get((session.channel, session.is_flat))
+        value = self._surveying.similar.get((session.channel, session.is_flat))
         if value is not None:
             scores["structural_similarity"] = value
         self._board.table.show_scores("whole", scores)
         self._plotting.draw()
-        self._saving.take(self._match, self._similar)
+        self._saving.take(self._surveying.match, self._surveying.similar)
