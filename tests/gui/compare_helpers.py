@@ -7,7 +7,7 @@ from scipy.ndimage import gaussian_filter
 
 from napari_virtual_stain.evaluation.survey import survey_events
 from napari_virtual_stain.events import run
-from napari_virtual_stain.gui.compare.form import Form, judge
+from napari_virtual_stain.gui.compare.form import Form, Readiness, judge
 from napari_virtual_stain.gui.compare.session import Session
 from napari_virtual_stain.gui.compare.subject import subject
 from napari_virtual_stain.gui.compare.suggestions import suggest_pairs
@@ -87,3 +87,15 @@ def pick(choice, value):
     """Choose as a person does."""
     choice.choose(value)
     choice.activated.emit(choice.currentIndex())
+
+
+def idle(qtbot, dock):
+    """Wait until a comparison is on and nothing is computed."""
+    qtbot.waitUntil(lambda: dock.running is not None and not dock.running.is_busy, timeout=TIMEOUT)
+
+
+def begin(qtbot, dock):
+    """Compare what is suggested."""
+    qtbot.waitUntil(lambda: dock.verdict.readiness is Readiness.READY)
+    dock.controls.button.click()
+    idle(qtbot, dock)

@@ -18,7 +18,7 @@ from napari_virtual_stain.gui.compare.modes import Mode
 from napari_virtual_stain.gui.compare.state import Stage
 from napari_virtual_stain.gui.compare_dock import CompareDock
 
-from .compare_helpers import TIMEOUT, add_pair, own, pick, settings_of, stains
+from .compare_helpers import TIMEOUT, add_pair, begin, idle, own, pick, settings_of, stains
 
 pytestmark = pytest.mark.gui
 
@@ -32,16 +32,6 @@ def dock(qtbot, viewer):
     yield made
     made.end()
     QThreadPool.globalInstance().waitForDone(5000)
-
-
-def idle(qtbot, dock):
-    qtbot.waitUntil(lambda: dock.running is not None and not dock.running.is_busy, timeout=TIMEOUT)
-
-
-def begin(qtbot, dock):
-    qtbot.waitUntil(lambda: dock.verdict.readiness is Readiness.READY)
-    dock.controls.button.click()
-    idle(qtbot, dock)
 
 
 @pytest.fixture

@@ -21,7 +21,18 @@ from napari_virtual_stain.gui.compare_dock import CompareDock
 from napari_virtual_stain.gui.predict.form import Pick
 from napari_virtual_stain.image import Image
 
-from .compare_helpers import TIMEOUT, add_pair, own, pick, session_of, stains, subjects_of
+from .compare_helpers import (
+    TIMEOUT,
+    add_pair,
+    begin,
+    idle,
+    own,
+    pick,
+    session_of,
+    stains,
+    subjects_of,
+    verdict_of,
+)
 
 
 @pytest.fixture
@@ -32,16 +43,6 @@ def dock(qtbot, viewer):
     yield made
     made.end()
     QThreadPool.globalInstance().waitForDone(5000)
-
-
-def idle(qtbot, dock):
-    qtbot.waitUntil(lambda: dock.running is not None and not dock.running.is_busy, timeout=TIMEOUT)
-
-
-def begin(qtbot, dock):
-    qtbot.waitUntil(lambda: dock.verdict.readiness is Readiness.READY)
-    dock.controls.button.click()
-    idle(qtbot, dock)
 
 
 def r_of(observed, predicted):
@@ -169,6 +170,8 @@ def test_a_crop_of_nearly_the_same_pixel_size(viewer):
     viewer.add_image(predicted[:100, :100], name="a predicted", scale=(0.1095, 0.1095), **common)
     (one,) = subjects_of(viewer, agreed=True)
     assert one.observed.shape == one.predicted.shape == (100, 100)
+    notices = verdict_of(viewer, agreed=True).notices
+    assert any("their pixel sizes differ by 1.4%" in text for text in notices)
 
 
 def test_resampling_where_one_has_a_single_plane(viewer):

@@ -31,8 +31,8 @@ from napari_virtual_stain.evaluation.tally import Scale, Tally, joined_tally, ta
 from napari_virtual_stain.events import Progress, Work
 from napari_virtual_stain.image import Image
 
-SAMPLE = 1 << 21
-"""Pixels of all time points together from which limits are found, where there are several."""
+SAMPLE = 1 << 25
+"""Pixels of all time points together from which limits are found; of more, some at random."""
 
 BINS = 64
 """Of the histogram of observed and predicted grey values."""
@@ -102,8 +102,8 @@ def survey_events(observed: Image, predicted: Image, *, match: Match = "none") -
 
     Notes
     -----
-    Of several time points, the limits and the span are those of a sample of all; everything else is
-    exact. The pixels are read twice.
+    Of more than 2²⁵ pixels, the limits and the span are those of so many at random; everything else
+    is exact. The pixels are read twice, and a time point at a time is held.
     """
     check_method(match)
     check_grids(observed, predicted)
@@ -181,10 +181,10 @@ def _threshold(matched: np.ndarray) -> float:
 
 
 def _sample(values: np.ndarray, times: int) -> np.ndarray:
-    """Return all values, or of several time points so many that they can be held together."""
+    """Return all values, or of a large image or movie so many that they can be held together."""
     flat: np.ndarray = values.ravel()
     wanted = SAMPLE // times
-    if times == 1 or flat.size <= wanted:
+    if flat.size <= wanted:
         return flat if times == 1 else flat.copy()
     # At random: every so manyth pixel could be one column.
     return flat[np.random.default_rng(0).integers(flat.size, size=wanted)]

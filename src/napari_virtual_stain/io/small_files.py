@@ -16,6 +16,19 @@ def write_table(
 ) -> Path:
     """Write a table as CSV, UTF-8, with the keys of its rows as header.
 
+    Parameters
+    ----------
+    rows : sequence of dict
+        What a row lacks is empty.
+    path : path-like
+    overwrite : bool
+        Whether an existing file may be replaced.
+
+    Returns
+    -------
+    Path
+        The file.
+
     Raises
     ------
     VirtualStainError
@@ -29,6 +42,18 @@ def write_table(
 
 def write_picture(png: bytes, path: str | os.PathLike[str], *, overwrite: bool = False) -> Path:
     """Write a picture that has been rendered as PNG.
+
+    Parameters
+    ----------
+    png : bytes
+    path : path-like
+    overwrite : bool
+        Whether an existing file may be replaced.
+
+    Returns
+    -------
+    Path
+        The file.
 
     Raises
     ------

@@ -16,6 +16,9 @@ from napari_virtual_stain.image import AXES
 SAME = 0.02
 """Pixel sizes that differ by less are taken for the same."""
 
+NOTHING = 1e-4
+"""Share by which pixel sizes differ for no more than the rounding of a file."""
+
 SMALLEST = 8
 """Pixels along Y and X below which there is nothing to be seen of a shared part."""
 
@@ -91,6 +94,10 @@ def common_grid(
     ]
     if same_size and (not scaled or _is_bare(observed) or _is_bare(predicted)):
         return Common(Relation.SAME, {}, {}, notice=_lies_elsewhere(observed, predicted))
+    apart = max(abs(1 - steps[0][axis] / steps[1][axis]) for axis in shared if axis != "T")
+    notice = ""
+    if not scaled and apart > NOTHING:
+        notice = f"their pixel sizes differ by {apart:.1%}, which is taken for nothing."
     for geometry, name in zip((observed, predicted), names, strict=True):
         if scaled and _is_bare(geometry):
             raise VirtualStainError(
@@ -138,7 +145,7 @@ def common_grid(
     text = f"{names[0]} and {names[1]} have other sizes; the part that both show can be compared"
     if region:
         text += f" ({region} of {names[0]})"
-    return Common(Relation.CROP, parts[0], parts[1], f"{text}.")
+    return Common(Relation.CROP, parts[0], parts[1], f"{text}.", notice)
 
 
 def cropped(geometry: Geometry, part: Mapping[str, slice]) -> Geometry:

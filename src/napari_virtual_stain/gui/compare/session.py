@@ -186,7 +186,7 @@ class Session:
         if survey is not None:
             self._limits[key] = survey.display_limits
         elif key not in self._limits:
-            self._limits[key] = sampled_limits(subject.observed)
+            self._limits[key] = subject.limits or sampled_limits(subject.observed)
         return Shown(key, subject, self._limits[key], survey)
 
     def _key(self, channel: int, flat: bool) -> Hashable:

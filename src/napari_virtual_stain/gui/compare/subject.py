@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from napari_virtual_stain.evaluation.display import Limits, sampled_limits
 from napari_virtual_stain.evaluation.matching import Coefficients
 from napari_virtual_stain.events import Progress, Work
 from napari_virtual_stain.gui.compare.derived import Derived
@@ -32,6 +33,8 @@ class Subject:
         Where they lie, with the axes in the order of the observed layer.
     colormap : Any
         In which the channel is shown beside others.
+    limits : (low, high), optional
+        For observed and predicted, from a sample of the pixels, until all have been looked at.
     """
 
     name: str
@@ -39,6 +42,7 @@ class Subject:
     predicted: Image
     place: Geometry
     colormap: Any = "green"
+    limits: Limits | None = None
 
     @cached_property
     def pixels(self) -> tuple[Any, Any]:
@@ -115,7 +119,8 @@ def subject(
         given = yield from _resampled(given, there, seen, part)
     else:
         given = _part(given, common.predicted)
-    return Subject(name, seen, _like(given, seen.axes), part, colormap)
+    given = _like(given, seen.axes)
+    return Subject(name, seen, given, part, colormap, sampled_limits(seen))
 
 
 def projected(one: Subject) -> Work[Subject]:
@@ -136,7 +141,9 @@ def projected(one: Subject) -> Work[Subject]:
         voxel_size = {axis: size for axis, size in image.voxel_size.items() if axis in axes}
         images.append(replace(image, data=pixels, axes=axes, voxel_size=voxel_size))
     axes = one.place.axes.replace("Z", "")
-    return replace(one, observed=images[0], predicted=images[1], place=one.place.keep(axes))
+    limits = sampled_limits(images[0])
+    place = one.place.keep(axes)
+    return replace(one, observed=images[0], predicted=images[1], place=place, limits=limits)
 
 
 def _channel(image: Image, position: int) -> Image:
