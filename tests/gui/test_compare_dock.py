@@ -275,7 +275,7 @@ def test_the_histogram_counts_what_is_shown(on, qtbot):
     assert np.expm1(image).sum() == pytest.approx(48 * 64)
 
 
-def test_a_line_profile(on, viewer):
+def test_a_line_profile(on, viewer, qtbot):
     pick(on.board.plots.kind, "profile")
     assert on.board.plots.caption.text() == "Draw a line to see both along it."
     on.board.plots.draw.click()
@@ -283,6 +283,7 @@ def test_a_line_profile(on, viewer):
     assert (shapes.name, shapes.mode) == ("line profile", "add_line")
     shapes.add(np.array([[10, 5], [10, 45]]), shape_type="line")
     on.running.look()
+    idle(qtbot, on)
     xs, ys = on.board.plots._curve.getData()
     assert (xs[0], xs[-1]) == (0, 40)
     plane = viewer.dims.current_step[0]

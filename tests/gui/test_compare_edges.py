@@ -13,7 +13,7 @@ from napari_virtual_stain.evaluation.survey import survey_events
 from napari_virtual_stain.events import run
 from napari_virtual_stain.gui.compare import work
 from napari_virtual_stain.gui.compare.form import Form, PairPick, Readiness, judge
-from napari_virtual_stain.gui.compare.live import score_shown
+from napari_virtual_stain.gui.compare.live import region_mask, score_shown
 from napari_virtual_stain.gui.compare.modes import Mode
 from napari_virtual_stain.gui.compare.session import Session
 from napari_virtual_stain.gui.compare.viewpoint import words
@@ -259,7 +259,7 @@ def test_a_region_and_a_line_on_layers_of_columns_first(dock, viewer, qtbot):
     shapes = viewer.add_shapes(
         [np.array([[10, 4], [10, 20], [30, 20], [30, 4]], float)], shape_type="rectangle"
     )
-    region = session.region(shapes)
+    region = region_mask(session.shown.subject, session.index(), session.outlines(shapes))
     assert region.shape == (48, 64)
     rows, columns = np.flatnonzero(region.any(1)), np.flatnonzero(region.any(0))
     assert (rows[0], rows[-1], columns[0], columns[-1]) == (4, 20, 10, 30)
@@ -268,6 +268,7 @@ def test_a_region_and_a_line_on_layers_of_columns_first(dock, viewer, qtbot):
     pick(dock.board.plots.kind, "profile")
     viewer.add_shapes([np.array([[5, 7], [45, 7]])], shape_type="line", name="line")
     dock.running.look()
+    idle(qtbot, dock)
     _, ys = dock.board.plots._curve.getData()
     np.testing.assert_allclose(ys, observed[7, 5:46])
 

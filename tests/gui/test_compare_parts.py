@@ -136,6 +136,9 @@ def test_a_profile_reads_both_along_the_line():
     assert np.interp(5, bent.distance, bent.predicted) == pytest.approx(expected)
     outside = profile(y, x, np.array([[-5.0, 0.0], [5.0, 0.0]]))
     assert np.isnan(outside.observed[0])
+    assert outside.observed[-1] == 5
+    beyond = profile(y, x, np.array([[50.0, 50.0], [60.0, 70.0]]))
+    assert np.isnan(beyond.observed).all()
 
 
 def test_the_last_line_is_taken(viewer):

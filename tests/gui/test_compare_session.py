@@ -8,6 +8,7 @@ import pytest
 from napari_virtual_stain import compare
 from napari_virtual_stain.evaluation.overlap import overlap_labels
 from napari_virtual_stain.events import run
+from napari_virtual_stain.gui.compare.live import region_mask
 from napari_virtual_stain.gui.compare.maps import MAPS
 from napari_virtual_stain.gui.compare.modes import Mode
 from napari_virtual_stain.gui.compare.subject import projected
@@ -273,12 +274,13 @@ def test_a_region_holds_for_every_plane(viewer):
     shapes = viewer.add_shapes(
         [np.array([[2, 4], [2, 12], [10, 12], [10, 4]], float)], shape_type="rectangle"
     )
-    region = session.region(shapes)
+    region = region_mask(session.shown.subject, session.index(), session.outlines(shapes))
     rows, columns = np.flatnonzero(region.any(1)), np.flatnonzero(region.any(0))
     assert (rows[0], rows[-1]) == (4, 20)
     assert (columns[0], columns[-1]) == (8, 24)
     viewer.dims.ndisplay = 3
-    assert session.region(shapes).shape == (4, 48, 64)
+    region = region_mask(session.shown.subject, session.index(), session.outlines(shapes))
+    assert region.shape == (4, 48, 64)
 
 
 def test_layers_that_are_removed_meanwhile(viewer):

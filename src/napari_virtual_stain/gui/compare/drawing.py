@@ -8,7 +8,6 @@ import numpy as np
 
 from napari_virtual_stain.errors import VirtualStainError
 from napari_virtual_stain.gui.compare.board import Board
-from napari_virtual_stain.gui.compare.profile import drawn_line
 from napari_virtual_stain.gui.compare.session import Session
 from napari_virtual_stain.gui.layers import Layer, image_layers, read_layer
 from napari_virtual_stain.gui.train.offers import shapes_layers
@@ -44,13 +43,13 @@ class Drawing:
         images = [one for one in image_layers(list(self._viewer.layers)) if _can_be_read(one)]
         self._board.view.offer_under(images)
 
-    def region(self, session: Session) -> tuple[np.ndarray | None, str]:
-        """Return which of the shown pixels are in the region, and what it is called."""
+    def region(self, session: Session) -> tuple[list[np.ndarray] | None, str]:
+        """Return the region as polygons in the pixels of what is shown, and what it is called."""
         layer = self._board.region.value()
         if layer is None or layer not in self._viewer.layers:
             return None, ""
         try:
-            return session.region(layer), "region"
+            return session.outlines(layer), "region"
         except VirtualStainError:  # nothing has been drawn yet
             return None, "region"
 
@@ -60,10 +59,7 @@ class Drawing:
         if layer is None or layer not in self._viewer.layers:
             candidates = shapes_layers(list(self._viewer.layers))
             layer = next((one for one in candidates if _has_line(one)), None)
-        shown = next(iter(session.scene.layers()), None)
-        if layer is None or shown is None:
-            return None
-        return drawn_line(layer, shown)
+        return None if layer is None else session.line(layer)
 
     def start_region(self) -> None:
         """Add a layer for a region, choose it, and let a rectangle be drawn."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Generator, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -14,7 +14,9 @@ from napari_virtual_stain.evaluation.similarity import WINDOW, structural_simila
 from napari_virtual_stain.evaluation.survey import BINS, Survey
 from napari_virtual_stain.evaluation.tally import NO_MATCH, joined_tally, tally
 from napari_virtual_stain.events import Progress, Work
+from napari_virtual_stain.gui.compare.profile import Profile, profile
 from napari_virtual_stain.gui.compare.subject import Subject
+from napari_virtual_stain.gui.regions import rasterized
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,18 +31,22 @@ class ShownScores:
         The same within the region, where there is one.
     counts : ndarray, shape (BINS, BINS), optional
         Pixels by bins of observed and predicted grey values.
+    profile : Profile, optional
+        Of both along a line, where there is one on a plane.
     """
 
     scores: dict[str, float]
     region: dict[str, float] = field(default_factory=dict)
     counts: np.ndarray | None = None
+    profile: Profile | None = None
 
 
 def score_shown(
     subject: Subject,
     survey: Survey,
     index: dict[str, int],
-    region: np.ndarray | None = None,
+    polygons: Sequence[np.ndarray] | None = None,
+    line: np.ndarray | None = None,
 ) -> Generator[ShownScores, None, ShownScores]:
     """Score what is shown; a generator that yields what it knows and returns all.
 
@@ -51,9 +57,12 @@ def score_shown(
         Of the subject.
     index : dict of str to int
         Positions along the axes that have a slider.
-    region : ndarray of bool, optional
-        Which of the shown pixels are in a region, of their shape.
+    polygons : sequence of ndarray, shape (vertices, 2), optional
+        Around a region, in pixels along Y and X. It holds for all planes and time points.
+    line : ndarray, shape (vertices, 2), optional
+        In pixels along Y and X.
     """
+    region = None if polygons is None else region_mask(subject, index, polygons)
     parts = list(_parts(subject, survey, index, region))
 
     def scored(which: int) -> dict[str, float]:
@@ -66,16 +75,53 @@ def score_shown(
 
     found = scored(0)
     inside = scored(1) if region is not None and region.any() else {}
-    yield ShownScores(found, inside)
+    along = None if line is None else _profile(parts, subject, line)
+    yield ShownScores(found, inside, profile=along)
     counter = ConfusionCounter(*survey.display_limits, BINS)
     for one in parts:
         counter.add(one.observed, one.matched)
     counts = counter.result().counts
-    yield ShownScores(found, inside, counts)
+    yield ShownScores(found, inside, counts, along)
     found = found | _similar(parts, survey.scale.data_range)
     if inside:
         inside = inside | _similar(parts, survey.scale.data_range, inside=True)
-    return ShownScores(found, inside, counts)
+    return ShownScores(found, inside, counts, along)
+
+
+def region_mask(
+    subject: Subject, index: dict[str, int], polygons: Sequence[np.ndarray]
+) -> np.ndarray | None:
+    """Return which of the shown pixels lie in polygons; None where no plane YX is shown.
+
+    Parameters
+    ----------
+    subject : Subject
+    index : dict of str to int
+        Positions along the axes that have a slider.
+    polygons : sequence of ndarray, shape (vertices, 2)
+        In pixels along Y and X.
+
+    Returns
+    -------
+    ndarray of bool, of the shape of what is shown
+    """
+    if "Y" in index or "X" in index:
+        return None
+    sizes = subject.observed.sizes
+    flat = rasterized(polygons, (sizes["Y"], sizes["X"]))
+    leading = [size for axis, size in sizes.items() if axis not in (*index, "Y", "X")]
+    return np.broadcast_to(flat, (*leading, *flat.shape))
+
+
+def _profile(parts: Sequence[_Part], subject: Subject, line: np.ndarray) -> Profile | None:
+    (one, *more) = parts
+    if more or one.observed.ndim != 2:
+        return None
+    sizes = subject.observed.voxel_size
+    known = (sizes["Y"], sizes["X"]) if {"Y", "X"} <= sizes.keys() else None
+    found = profile(one.observed, one.predicted, line, known)
+    gain, offset = one.match
+    return replace(found, predicted=found.predicted * gain + offset)
 
 
 @dataclass(frozen=True, eq=False)

@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-import numpy as np
 from qtpy.QtCore import QObject, Signal
 
 from napari_virtual_stain.gui.compare.board import Board
 from napari_virtual_stain.gui.compare.live import ShownScores
-from napari_virtual_stain.gui.compare.profile import profile
 from napari_virtual_stain.gui.compare.session import Session
 
 
@@ -30,7 +26,6 @@ class Plotting(QObject):  # type: ignore[misc]
         self._session = session
         self._plots = board.prepare()
         self._index: dict[str, int] = {}
-        self._line: np.ndarray | None = None
         self._found: ShownScores | None = None
         self._plots.changed.connect(self.draw)
         self._plots.place_picked.connect(self.place_picked)
@@ -47,17 +42,16 @@ class Plotting(QObject):  # type: ignore[misc]
     def take(self, found: ShownScores | None) -> None:
         """Take the scores of what is shown, or that there are none."""
         self._found = found
-        if (found is None or found.counts is not None) and self._plots.kind.value() == "histogram":
+        kind = self._plots.kind.value()
+        if kind == "profile" or (
+            kind == "histogram" and (found is None or found.counts is not None)
+        ):
             self.draw()
 
-    def place(self, index: dict[str, int], line: np.ndarray | None) -> None:
-        """Take where the sliders stand, and the line that is drawn."""
-        self._index, self._line = index, line
-        self.draw_where()
-
-    def draw_where(self) -> None:
-        """Draw again what depends on the place."""
-        if self._plots.kind.value() != "histogram":
+    def place(self, index: dict[str, int]) -> None:
+        """Take where the sliders stand."""
+        self._index = index
+        if self._plots.kind.value() == "curve":
             self.draw()
 
     def draw(self) -> None:
@@ -70,7 +64,7 @@ class Plotting(QObject):  # type: ignore[misc]
         elif kind == "curve":
             self._draw_curve()
         elif kind == "profile":
-            self._plots.show_profile(self._profile())
+            self._plots.show_profile(None if self._found is None else self._found.profile)
         elif self._found is not None and self._found.counts is not None:
             limits = survey.display_limits
             self._plots.show_histogram(self._found.counts, limits, "what is shown")
@@ -88,16 +82,3 @@ class Plotting(QObject):  # type: ignore[misc]
             tallies = [survey.of_time(time) for time in range(len(survey.planes))]
         values = [tally.scores(survey.scale)[score] for tally in tallies]
         self._plots.show_curve(values, self._index.get(axis))
-
-    def _profile(self) -> Any:
-        subject, survey = self._session.shown.subject, self._session.survey
-        assert survey is not None
-        index = {axis: at for axis, at in self._index.items() if axis in "TZ"}
-        observed, predicted = subject.at(index)
-        if self._line is None or observed.ndim != 2 or set(subject.place.axes[-2:]) != {"Y", "X"}:
-            return None
-        line = self._line if subject.place.axes.endswith("YX") else self._line[:, ::-1]
-        gain, offset = survey.coefficients[index.get("T", 0)]
-        sizes = subject.observed.voxel_size
-        known = (sizes["Y"], sizes["X"]) if {"Y", "X"} <= sizes.keys() else None
-        return profile(observed, predicted * gain + offset, line, known)

@@ -58,10 +58,16 @@ def profile(
         distances.append(before + part * size)
         before += size
     points = np.concatenate(places).T
-    values = [
-        map_coordinates(image.astype(np.float64), points, order=1, mode="constant", cval=np.nan)
-        for image in (observed, predicted)
-    ]
+    # Only what lies around the line is converted; what leaves the image is NaN.
+    last = np.array(observed.shape) - 1
+    low = np.clip(np.floor(points.min(axis=1)).astype(int) - 1, 0, last)
+    high = np.clip(np.ceil(points.max(axis=1)).astype(int) + 2, low + 1, last + 1)
+    around = tuple(slice(first, stop) for first, stop in zip(low, high, strict=True))
+    points = points - low[:, None]
+    values = []
+    for image in (observed, predicted):
+        part = image[around].astype(np.float64)
+        values.append(map_coordinates(part, points, order=1, mode="constant", cval=np.nan))
     return Profile(np.concatenate(distances), "µm" if voxel_size else "px", values[0], values[1])
 
 

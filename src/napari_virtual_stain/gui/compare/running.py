@@ -345,14 +345,16 @@ class Running(QObject):  # type: ignore[misc]
         board.where.setText(f"Of {words(index, place)}.")
         region, name = self._drawing.region(session)
         board.table.name_columns("shown", name)
-        self._plotting.place(index, self._drawing.line(session))
+        self._plotting.place(index)
         if survey is None:
             self._latest.drop()
             self._plotting.take(None)
             board.table.show_scores("shown", {})
             board.table.show_scores("region", {})
         else:
-            self._latest.ask(partial(score_shown, session.shown.subject, survey, index, region))
+            line = self._drawing.line(session)
+            subject = session.shown.subject
+            self._latest.ask(partial(score_shown, subject, survey, index, region, line))
             self.worked.emit(self.is_busy)
 
     def _after_change(self) -> None:

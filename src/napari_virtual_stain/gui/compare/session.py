@@ -14,11 +14,12 @@ from napari_virtual_stain.gui.compare import modes
 from napari_virtual_stain.gui.compare.derived import Curtain
 from napari_virtual_stain.gui.compare.keeping import Grid
 from napari_virtual_stain.gui.compare.modes import Mode, Shown, View
+from napari_virtual_stain.gui.compare.profile import drawn_line
 from napari_virtual_stain.gui.compare.scene import Look, Scene
 from napari_virtual_stain.gui.compare.subject import Subject
 from napari_virtual_stain.gui.compare.viewpoint import shown_index, step_along
 from napari_virtual_stain.gui.layers import Layer
-from napari_virtual_stain.gui.regions import polygons_on, rasterized
+from napari_virtual_stain.gui.regions import polygons_on
 
 LINE = 2.0
 """Thickness of the curtain's line on the screen (px)."""
@@ -141,24 +142,24 @@ class Session:
         self.is_flat = flat
         self._show()
 
-    def region(self, shapes: Layer) -> np.ndarray | None:
-        """Return which of the shown pixels are in shapes; None where that cannot be told.
+    def outlines(self, shapes: Layer) -> list[np.ndarray] | None:
+        """Return shapes as polygons in pixels along Y and X; None where there is no such plane.
 
-        Shapes hold for every plane and time point.
+        Raises
+        ------
+        VirtualStainError
+            If nothing in the layer encloses any pixels.
         """
-        index = self.index()
-        place = self.shown.subject.place
-        layer = self._scene.layer(("observed", self.shown.key)) or self._scene.layer(
-            ("curtain", self.shown.key)
-        )
-        if layer is None or "Y" in index or "X" in index or set(place.axes[-2:]) != {"Y", "X"}:
+        layer = self._any_layer()
+        if layer is None:
             return None
-        rows, columns = place.shape[-2:]
-        flat = rasterized(polygons_on(shapes, layer), (rows, columns))
-        flat = flat if place.axes.endswith("YX") else flat.T
-        sizes = self.shown.subject.observed.sizes
-        leading = [size for axis, size in sizes.items() if axis not in (*index, "Y", "X")]
-        return np.broadcast_to(flat, (*leading, *flat.shape))
+        return [self._rows_first(polygon) for polygon in polygons_on(shapes, layer)]
+
+    def line(self, shapes: Layer) -> np.ndarray | None:
+        """Return the last line of shapes in pixels along Y and X, shape (vertices, 2), if any."""
+        layer = self._any_layer()
+        line = None if layer is None else drawn_line(shapes, layer)
+        return None if line is None else self._rows_first(line)
 
     def split_at(self, position: Sequence[float]) -> float | None:
         """Return which split goes through a point of the world; None without a curtain."""
@@ -177,6 +178,17 @@ class Session:
         self.subjects, self._looks, self._under = (), [], None
         self._flat.clear()
         self._surveys.clear()
+
+    def _any_layer(self) -> Layer | None:
+        """Return a layer that lies where the pair lies, if its planes have rows and columns."""
+        key, axes = self.shown.key, self.shown.subject.place.axes
+        if set(axes[-2:]) != {"Y", "X"}:
+            return None
+        layers = (self._scene.layer((which, key)) for which in ("observed", "curtain"))
+        return next((layer for layer in layers if layer is not None), None)
+
+    def _rows_first(self, vertices: np.ndarray) -> np.ndarray:
+        return vertices if self.shown.subject.place.axes.endswith("YX") else vertices[:, ::-1]
 
     def _shown(self, channel: int) -> Shown:
         flat = self.is_flat and channel in self._flat
