@@ -43,7 +43,7 @@ def dock(qtbot, viewer):
     made.side._timer.setInterval(10**6)  # what is measured beside the run is tested by itself
     yield made
     made.side.cancel()
-    made.cancel()
+    made.training.cancel()
     wait(qtbot, made)
 
 
@@ -281,9 +281,9 @@ def interrupted(qtbot, dock):
     small(dock, LONG)
     dock.controls.button.click()
     scored(qtbot, dock)
-    qtbot.waitUntil(lambda: dock._run_file.exists(), timeout=TIMEOUT)
+    qtbot.waitUntil(lambda: dock.training.file.exists(), timeout=TIMEOUT)
     qtbot.wait(200)
-    for job in dock._running:
+    for job in dock.training.jobs:
         job.quit()
     wait(qtbot, dock)
 
@@ -323,7 +323,7 @@ def test_an_unfinished_run_goes_on(ready, kept_often, models, qtbot):
     qtbot.waitUntil(lambda: ready.live.history.step > 0, timeout=TIMEOUT)
     steps, _, _ = ready.live.history.losses()
     assert steps[0] > 1
-    assert ready._run_file == left.path
+    assert ready.training.file == left.path
     ready.controls.cancel.click()
     wait(qtbot, ready)
 

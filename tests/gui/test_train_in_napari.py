@@ -68,7 +68,7 @@ def test_closing_the_window_ends_the_training_and_keeps_it(window, kept_often, m
     small(dock, LONG)
     dock.controls.button.click()
     scored(qtbot, dock)
-    run_file = dock._run_file
+    run_file = dock.training.file
     qtbot.waitUntil(run_file.exists, timeout=TIMEOUT)
     viewer.close()
     assert QThreadPool.globalInstance().waitForDone(5000)

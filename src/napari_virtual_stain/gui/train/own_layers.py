@@ -119,10 +119,15 @@ class HeldOut:
     def __init__(self, viewer: Any) -> None:
         self._viewer = viewer
         self._layer: napari.layers.Shapes | None = None
+        self._marked = ""
 
     def show(self, plans: Sequence[PairPlan]) -> None:
-        """Mark the held-out parts of these pairs in place of what was marked."""
+        """Mark the held-out parts of these pairs in place of what was marked; of none, nothing."""
+        wanted = repr([(plan.sources[0].shape, plan.place.attributes()) for plan in plans])
+        if wanted == self._marked:  # a person may have taken it away, or changed its looks
+            return
         self.close()
+        self._marked = wanted
         corners = _distinct([corners for plan in plans if (corners := _held_out(plan)) is not None])
         if not corners:
             return
@@ -146,7 +151,7 @@ class HeldOut:
         """Take the layer away."""
         if self._layer is not None:
             _remove(self._viewer, self._layer)
-        self._layer = None
+        self._layer, self._marked = None, ""
 
 
 def _held_out(plan: PairPlan) -> np.ndarray | None:
