@@ -12,6 +12,10 @@ class VirtualStainError(ValueError):
     """An input, a model or a setting cannot be used; the message says why and what to do."""
 
 
+class ConstantImageError(VirtualStainError):
+    """All pixels of an image have one value; of several images, the others may do without it."""
+
+
 class ResultTooLargeError(VirtualStainError):
     """A result does not fit into memory; whoever asked for it knows where else it can go."""
 

@@ -54,10 +54,14 @@ class RunFile:
     ----------
     path : path-like
         Its folder is made where it does not exist.
+    anew : bool
+        Whether an unfinished training that is there is passed over. It stays until there is
+        something of the new one to keep.
     """
 
-    def __init__(self, path: str | os.PathLike[str]) -> None:
+    def __init__(self, path: str | os.PathLike[str], *, anew: bool = False) -> None:
         self.path = Path(path).expanduser()
+        self._anew = anew
         self._key: dict[str, Any] = {}
 
     @property
@@ -79,7 +83,7 @@ class RunFile:
             If the run that is there has another key, or its file cannot be read.
         """
         self._key = json.loads(to_json(key))
-        if not self.exists:
+        if self._anew or not self.exists:
             return None
         kept, values = _contents(self.path, read_run_header(self.path))
         if not _same(kept, self._key):

@@ -6,6 +6,7 @@ from napari_virtual_stain.model.parts import (
     NormalizationSpec,
     OutputSpec,
     Provenance,
+    clean_text,
 )
 from napari_virtual_stain.model.spec import FORMAT_VERSION, ModelSpec, parse_spec
 from napari_virtual_stain.model.stain_model import StainModel
@@ -19,5 +20,6 @@ __all__ = [
     "OutputSpec",
     "Provenance",
     "StainModel",
+    "clean_text",
     "parse_spec",
 ]

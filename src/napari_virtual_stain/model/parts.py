@@ -5,6 +5,7 @@ Whatever a file says in them is data: names are looked up, never imported, and t
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Literal
 
 from pydantic import (
@@ -23,16 +24,31 @@ from napari_virtual_stain.normalization import Scaling, between
 NO_CONTROL = r"^[^\x00-\x1f\x7f-\x9f]*$"
 TEXT = r"^[^\x00-\x08\x0b-\x1f\x7f-\x9f]*$"  # newlines and tabs are text
 
+_NO_TEXT = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
+"""Control characters, and bytes that were no text where they come from."""
+
+MOST_TEXT = 100_000
+"""Characters of a text in a model file."""
+
 Name = Annotated[
     str,
     StringConstraints(min_length=1, max_length=200, strip_whitespace=True, pattern=NO_CONTROL),
 ]
 Word = Annotated[str, StringConstraints(max_length=200, pattern=NO_CONTROL)]
-Text = Annotated[str, StringConstraints(max_length=100_000, pattern=TEXT)]
+Text = Annotated[str, StringConstraints(max_length=MOST_TEXT, pattern=TEXT)]
 Choice = StrictBool | StrictInt | Annotated[StrictFloat, Field(allow_inf_nan=False)] | Word
 NetworkOption = Choice | Annotated[tuple[Choice, ...], Field(max_length=16)]
 Size = Annotated[float, Field(gt=0, lt=1e6, allow_inf_nan=False)]
 Finite = Annotated[float, Field(allow_inf_nan=False)]
+
+
+def clean_text(text: str) -> str:
+    """Return a text as a model file can hold it.
+
+    Without control characters, with newlines as they are here, and cut off where it is too long.
+    """
+    cleaned = _NO_TEXT.sub(" ", "\n".join(text.splitlines()))
+    return cleaned if len(cleaned) <= MOST_TEXT else cleaned[: MOST_TEXT - 1] + "…"
 
 
 class Part(BaseModel):
@@ -162,7 +178,27 @@ class NormalizationSpec(Part):
 
 
 class Provenance(Part):
-    """Where a model comes from. Everything is optional, and nothing of it is ever executed."""
+    """Where a model comes from. Everything is optional, and nothing of it is ever executed.
+
+    Parameters
+    ----------
+    data, licence, attribution, notes : str
+        As people give them.
+    preset : str
+        Name of the recipe.
+    options : str
+        What differed from it, as JSON.
+    started_from : str
+        The model whose weights were taken, with a digest of them, and its licence and attribution.
+    command : str
+    steps : int
+        Of the network that was kept: the one that scored best.
+    seed : int
+    versions : dict of str to str
+        Of the packages, by name.
+    scores : dict of str to dict of str to float
+        By output, and by the name of the score.
+    """
 
     data: Text = ""
     licence: Text = ""
@@ -174,3 +210,5 @@ class Provenance(Part):
     versions: dict[Word, Word] = {}
     scores: dict[Word, dict[Word, float]] = {}
     notes: Text = ""
+    options: Text = ""
+    started_from: Text = ""

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from napari_virtual_stain.errors import VirtualStainError
+from napari_virtual_stain.errors import ConstantImageError, VirtualStainError
 from napari_virtual_stain.events import raise_if_stopped
 
 CHUNK_PIXELS = 2**22
@@ -126,9 +126,9 @@ def finite_range(values: np.ndarray, label: str) -> tuple[float, float]:
 
 
 def check_varies(lowest: float, highest: float, label: str) -> None:
-    """Raise a VirtualStainError if all pixels have the same value."""
+    """Raise a ConstantImageError if all pixels have the same value."""
     if lowest == highest:
-        raise VirtualStainError(
+        raise ConstantImageError(
             f"{label} is constant: every pixel is {lowest:g}. There is nothing to predict from or "
             "to learn; check the exposure and that the right channel is chosen."
         )

@@ -42,6 +42,10 @@ def corrected(pair: TrainingPair, shift: Mapping[str, float]) -> TrainingPair:
                 f"{pixels} px along {axis}, where they have {sizes[0]} px."
             )
         of_source[axis], of_target[axis] = shared(sizes[0], pixels)
+    cut = dict(pair.cut)
+    for axis, part in of_target.items():
+        begin, whole = pair.cut.get(axis, (0, pair.target.sizes[axis]))
+        cut[axis] = begin + part.start, whole
     plane = tuple(of_target.get(axis, slice(None)) for axis in "YX")
     return replace(
         pair,
@@ -50,6 +54,7 @@ def corrected(pair: TrainingPair, shift: Mapping[str, float]) -> TrainingPair:
         counts=None if pair.counts is None else pair.counts.crop(of_target),
         learn=None if pair.learn is None else pair.learn[plane],
         score=None if pair.score is None else pair.score[plane],
+        cut=cut,
     )
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from napari_virtual_stain.errors import ConstantImageError
 from napari_virtual_stain.inference import fit
 from napari_virtual_stain.inference.frames import (
     frame,
@@ -34,6 +35,8 @@ class Place:
     Parameters
     ----------
     pair : int
+    scalings : tuple of Scaling
+        Of the inputs.
     origin : mapping of str to int
         Where it begins in the images of the pair (px).
     sizes : tuple of int
@@ -43,6 +46,7 @@ class Place:
     """
 
     pair: int
+    scalings: tuple[Scaling, ...]
     origin: Mapping[str, int]
     sizes: tuple[int, ...]
     zooms: tuple[float, ...]
@@ -105,7 +109,9 @@ def read_examples(
     Returns
     -------
     list of Example
-        Time points, and within each the planes that are learned one by one.
+        Time points, and within each the planes that are learned one by one. Of a movie, time points
+        without an input are left out, and targets that are constant at one are missing there: a
+        frame that was not lit shows nothing.
 
     Raises
     ------
@@ -116,27 +122,52 @@ def read_examples(
     cropped = fitted.crop(crop)
     origin = {axis: part.start or 0 for axis, part in crop.items()}
     how = spec.normalization
-    of_movie = image_scalings(fitted, how) if how.per == "movie" else None
-    examples = []
+    together = field.pooled or how.per == "movie"
+    of_movie = image_scalings(fitted, how) if together else None
+    measured = _measured_all(spec, field, None) if together else ()
+    examples: list[Example] = []
+    dark: ConstantImageError | None = None
     for time in range(time_points(cropped)):
         at = origin.get("T", 0) + time
-        by = of_movie or image_scalings(fitted, how, at)
-        measured = tuple(
-            _measured(target, at) if output.kind != "mask" and target is not None else None
-            for target, output in zip(field.targets, spec.outputs, strict=True)
-        )
+        try:
+            by = of_movie or image_scalings(fitted, how, at)
+        except ConstantImageError as error:
+            dark = error
+            continue
+        if not together:
+            measured = _measured_all(spec, field, at)
         for plane in range(planes_apart(cropped, spec)):
             first = {**origin, "T": at, "Z": origin.get("Z", 0) + plane}
             source = frame(cropped, spec, by, time, plane)
             targets = _target_frame(spec, field, crop, region, first, source, measured)
-            place = Place(field.pair, first, targets.source_sizes, targets.zooms)
+            place = Place(field.pair, by, first, targets.source_sizes, targets.zooms)
             examples.append(_example(source, targets, measured, place))
+    if dark is not None and not examples:
+        raise dark
     return examples
 
 
-def _measured(target: Target, time: int) -> Statistics:
-    one = target if "T" not in target.image.axes else _at(target, time)
-    return statistics(counted(one), label(target))
+def _measured_all(spec: ModelSpec, field: Field, time: int | None) -> tuple[Statistics | None, ...]:
+    """Return the statistics of each target at a time point, or of a whole movie; None of masks."""
+    return tuple(
+        _measured(target, time) if output.kind != "mask" and target is not None else None
+        for target, output in zip(field.targets, spec.outputs, strict=True)
+    )
+
+
+def _measured(target: Target, time: int | None) -> Statistics | None:
+    """Return the statistics of what counts of a target; None where it shows nothing."""
+    moves = "T" in target.image.axes
+    one = _at(target, time) if moves and time is not None else target
+    pixels = counted(one)
+    if not pixels.size:
+        return None
+    try:
+        return statistics(pixels, label(target))
+    except ConstantImageError:
+        if moves and time is not None and target.image.sizes["T"] > 1:
+            return None
+        raise
 
 
 def _at(target: Target, time: int) -> Target:
@@ -156,16 +187,20 @@ def _target_frame(
     def scaling(position: int) -> Scaling:
         return target_scaling(spec.outputs[position], measured[position], source.scalings[0])
 
+    # What has no statistics shows nothing at this time point, and is as if it were missing.
+    shown = [
+        target if output.kind == "mask" or by is not None else None
+        for target, output, by in zip(field.targets, spec.outputs, measured, strict=True)
+    ]
     axes = 2 if spec.projects else len(spec.spatial_axes)
     return TargetFrame(
         outputs=tuple(spec.outputs),
         parts=tuple(
             None if target is None else part_of(target, spec, crop, first, region)
-            for target in field.targets
+            for target in shown
         ),
         scalings=tuple(
-            None if target is None else scaling(position)
-            for position, target in enumerate(field.targets)
+            None if target is None else scaling(position) for position, target in enumerate(shown)
         ),
         source_sizes=source.source_sizes[-axes:],
         zooms=source.zooms[-axes:],

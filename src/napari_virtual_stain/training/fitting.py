@@ -192,7 +192,8 @@ class Fitting:
             module.eval()
         fed = self.feed(self.step, self.task.recipe.steps)
         watched = several_values_for_batch_norm(network, fed.inputs.shape[2:])
-        with drawn_from(self.task.options.seed, self.step, self.device), watched:
+        rank = self.fabric.global_rank
+        with drawn_from(self.task.options.seed, self.step, self.device, rank), watched:
             loss = self.update(fed)
         if self.averaged is not None:
             self.averaged.update(network)
@@ -210,7 +211,7 @@ class Fitting:
                 candidate.load_state_dict(to_half(candidate.state_dict()))
             found = validate(candidate, self.task.validation, self.device)
             scores = found.scores
-            mean = float(np.mean([scores[output] for output in self.scored]))
+            mean = _mean([scores[output] for output in self.scored])
             if self.patience.saw(mean):
                 self.best = Best(mean, scores, self.step, candidate)
             names = tuple(output.name for output in self.task.spec.outputs)
@@ -294,6 +295,12 @@ class Fitting:
             return Adversarial(
                 self.fabric, task.network, recipe, recipe.steps, size=size, channels=channels
             )
+
+
+def _mean(scores: Sequence[float]) -> float:
+    """Return the mean of scores; one that is not known, of a flat prediction, counts as 0."""
+    known = [score for score in scores if math.isfinite(score)]
+    return sum(known) / len(scores) if known else math.nan
 
 
 def _stop_between_layers(module: nn.Module, args: Any) -> None:

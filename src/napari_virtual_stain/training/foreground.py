@@ -43,14 +43,14 @@ def foreground_map(target: np.ndarray, weight: np.ndarray | None, cell: int) -> 
     for values, counted in zip(target, counts, strict=True):
         pixels = sampled(values, counted)
         if pixels.size:
-            foreground = _in_cells((values > foreground_threshold(pixels)) & counted, cell)
+            foreground = in_cells((values > foreground_threshold(pixels)) & counted, cell)
             if foreground.any():
                 shares.append(foreground / foreground.sum())
     if shares:
         mean: np.ndarray = np.mean(shares, axis=0)
         return mean
     anything = np.asarray(counts.any(axis=0))
-    cells = _in_cells(anything if anything.any() else ~anything, cell)
+    cells = in_cells(anything if anything.any() else ~anything, cell)
     uniform: np.ndarray = cells / cells.sum()
     return uniform
 
@@ -108,7 +108,7 @@ def sampled(values: np.ndarray, weight: np.ndarray | None, among: int = 1) -> np
     return pixels[:: step | 1]
 
 
-def _in_cells(mask: np.ndarray, cell: int) -> np.ndarray:
+def in_cells(mask: np.ndarray, cell: int) -> np.ndarray:
     """Return how many pixels of a mask there are in each cell."""
     counts = mask
     for axis, size in enumerate(mask.shape):

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from napari_virtual_stain.errors import VirtualStainError
 from napari_virtual_stain.events import Notice, Work, run
 from napari_virtual_stain.keeping import Keeper, KeepsNothing
 from napari_virtual_stain.model import ModelSpec, StainModel
@@ -17,7 +18,7 @@ from napari_virtual_stain.training.preparation import prepare_events
 from napari_virtual_stain.training.presets import preset
 from napari_virtual_stain.training.preview import BatchPreview
 from napari_virtual_stain.training.recipe import Preset
-from napari_virtual_stain.training.transfer import recipe_of, take_weights
+from napari_virtual_stain.training.transfer import order_notice, recipe_of, take_weights
 
 if TYPE_CHECKING:
     from torch import nn
@@ -82,6 +83,8 @@ def train_events(
     network = _seeded_network(prepared.spec, options.seed)
     if options.start is not None:
         yield take_weights(network, options.start)
+        if (notice := order_notice(options.start.spec, prepared.spec)) is not None:
+            yield notice
 
     def described(best: Best) -> ModelSpec:
         provenance = provenance_of(prepared.spec, recipe, options, best)
@@ -119,11 +122,17 @@ def chosen_recipe(options: TrainOptions) -> Preset:
     Raises
     ------
     VirtualStainError
-        If there is no preset of that name, or it does not suit the model to start from.
+        If there is no preset of that name, or it does not suit the model to start from, or options
+        do not suit each other.
     """
     recipe = preset(options.preset)
     if options.start is not None:
         recipe = recipe_of(options.start, recipe)
+    if options.loss is not None and (recipe.adversarial or options.adversarial):
+        raise VirtualStainError(
+            "against a discriminator, the loss is that of Nguyen et al. 2020, and no other can be "
+            "chosen; leave out the loss, or the discriminator."
+        )
     changes: dict[str, Any] = {
         name: value
         for name in (

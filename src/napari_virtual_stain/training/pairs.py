@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -30,8 +30,14 @@ class TrainingPair:
         Where the target counts: 0 where it does not (not annotated, saturated), anything else where
         it does. Of the target's axes and sizes; without a C axis it holds for all channels.
     learn, score : ndarray of bool, shape (Y, X), optional
-        Where targets are learned and where they are scored. Where either is given, no part of
-        the image is held out for scoring by itself.
+        Where targets are learned and where they are scored. Of one that is not given, it is
+        everywhere else, unless there are validation pairs.
+    pooled : bool
+        Whether the time points are measured together, as patches that were cut from images:
+        each by itself, one of background would be stretched to the contrast of cells.
+    cut : mapping of str to tuple of int
+        Where the images begin in those that they were cut from, and how long these are (px by
+        axis). Crops are of these.
 
     Raises
     ------
@@ -45,6 +51,8 @@ class TrainingPair:
     counts: Image | None = None
     learn: np.ndarray | None = None
     score: np.ndarray | None = None
+    pooled: bool = False
+    cut: Mapping[str, tuple[int, int]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         for name in self.masks:

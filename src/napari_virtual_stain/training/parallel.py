@@ -27,10 +27,20 @@ FABRIC_PRECISION: dict[str, Any] = {
     "fp16": "16-mixed",
 }
 
+INTERACTIVE = ("bash", "interactive")
+"""Names of SLURM's jobs in which a person sits and starts processes by hand."""
+
 
 def is_first_process() -> bool:
-    """Whether this process is the one that says and saves something."""
-    return not any(int(os.environ.get(name, "0") or 0) for name in ("LOCAL_RANK", "NODE_RANK"))
+    """Whether this process is the one that says and saves something.
+
+    By the variables that Fabric looks at: its own launcher's, those of torchrun, and those of SLURM
+    where that has started the processes.
+    """
+    names = ["RANK", "LOCAL_RANK", "NODE_RANK", "GROUP_RANK"]
+    if "SLURM_NTASKS" in os.environ and os.environ.get("SLURM_JOB_NAME") not in INTERACTIVE:
+        names.append("SLURM_PROCID")
+    return not any(int(os.environ.get(name) or 0) for name in names)
 
 
 def fabric_for(options: TrainOptions, device: torch.device) -> Fabric:

@@ -147,7 +147,8 @@ class Patches:
         shares = self._shares
         if self.plan.depth_stride:
             depths = np.array([example.values.shape[1] for example in self.examples])
-            rng = np.random.default_rng((self.seed, step))
+            # NumPy takes (seed, step) for (seed, step, 0), from which the first patch is drawn.
+            rng = np.random.default_rng((self.seed, step, 0, 2))
             first = rng.choice(len(depths), p=shares / shares.sum())
             shares = shares * (depths == depths[first])
         values, targets, weights, seeds = [], [], [], []

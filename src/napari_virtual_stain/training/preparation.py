@@ -2,24 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Mapping, Sequence
-from dataclasses import dataclass
-
-import numpy as np
+from collections.abc import Generator, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 from napari_virtual_stain.errors import VirtualStainError
 from napari_virtual_stain.events import Event, Notice, Progress
-from napari_virtual_stain.inference import fit
-from napari_virtual_stain.model import ModelSpec
+from napari_virtual_stain.model import ModelSpec, clean_text
 from napari_virtual_stain.training.examples import Example, read_examples
 from napari_virtual_stain.training.fields import Field, channels_apart
+from napari_virtual_stain.training.fit_notices import fit_notices
 from napari_virtual_stain.training.held_out import scored_part
-from napari_virtual_stain.training.lazy import whole
 from napari_virtual_stain.training.options import Pair, TrainOptions
 from napari_virtual_stain.training.pairs import as_pairs
 from napari_virtual_stain.training.patches import NOTHING
 from napari_virtual_stain.training.recipe import Preset
-from napari_virtual_stain.training.specification import draft_spec, in_order
+from napari_virtual_stain.training.scorable import scorable
+from napari_virtual_stain.training.specification import draft_spec, in_order, in_order_of
 from napari_virtual_stain.training.split_warnings import split_warnings
 from napari_virtual_stain.training.splitting import parts, region_box
 from napari_virtual_stain.training.targets import with_ranges, with_statistics
@@ -66,9 +64,11 @@ def prepare_events(
     ]
     name = options.name or f"{apart[0].sources[0].name} {recipe.name}"
     spec = draft_spec(apart, recipe, name, options.voxel_size)
-    spec = spec.model_copy(update={"description": options.description})
+    if options.start is not None:
+        spec = in_order_of(options.start.spec, spec, options.voxel_size)
+    spec = spec.model_copy(update={"description": clean_text(options.description)})
     _check_network(spec)
-    fields = [in_order(spec, field) for field in apart]
+    fields = _both_regions([in_order(spec, field) for field in apart], options)
     spec = with_ranges(spec, fields)
     splits = not options.validation and not any(field.score is not None for field in fields)
     if splits and not options.validation_crop:
@@ -78,31 +78,47 @@ def prepare_events(
         )
     scored_pairs = as_pairs(options.validation)
     yield from split_warnings(given, options.train_crop, options.validation_crop, scored_pairs)
+    scored_fields = [
+        in_order(spec, channels_apart(pair, options.inputs, options.targets, position))
+        for position, pair in enumerate(scored_pairs)
+    ]
+    yield from fit_notices(spec, [*fields, *scored_fields])
     training: list[Example] = []
     validation: list[Example] = []
     for position, field in enumerate(fields, start=1):
-        yield from (n for n in fit(spec, list(field.sources)).notices if not n.warning)
-        crop: Mapping[str, slice] = options.train_crop
+        crop: Mapping[str, slice] = field.part(options.train_crop)
         if splits:
-            crop, held_out = parts(field.sources[0], crop, options.validation_crop)
+            there = field.part(options.validation_crop)
+            crop, held_out = parts(field.sources[0], crop, there)
             validation += read_examples(spec, field, held_out)
         elif field.score is not None and not options.validation:
             validation += read_examples(spec, field, region_box(field.score), field.score)
         training += _learned(spec, field, crop)
         yield Progress("Reading pairs", position, len(fields))
-    for position, pair in enumerate(scored_pairs):
-        field = in_order(spec, channels_apart(pair, options.inputs, options.targets, position))
-        crop = region_box(field.score) if field.score is not None else options.validation_crop
+    for field in scored_fields:
+        named = field.part(options.validation_crop)
+        crop = named if field.score is None else region_box(field.score)
         validation += read_examples(spec, field, crop, field.score)
     if not training:
         raise VirtualStainError(NOTHING)
+    yield from _dark(fields, training)
     validation, notices = scored_part(validation)
-    yield from notices
-    _check_scorable(spec, [*fields], validation)
+    validation, also = scorable(spec, scored_fields or fields, validation)
+    yield from (*notices, *also)
     spec = with_statistics(spec, [example.statistics for example in training])
     if sum(example.bytes for example in training) <= HELD:
         training = [example.in_memory() for example in training]
     return Prepared(spec, training, validation)
+
+
+def _both_regions(fields: Sequence[Field], options: TrainOptions) -> list[Field]:
+    """Return fields that are scored where they are not learned, if nothing says where."""
+    if options.validation or any(field.score is not None for field in fields):
+        return list(fields)
+    return [
+        field if field.learn is None or field.learn.all() else replace(field, score=~field.learn)
+        for field in fields
+    ]
 
 
 def check_options(recipe: Preset) -> None:
@@ -127,40 +143,17 @@ def _learned(spec: ModelSpec, field: Field, crop: Mapping[str, slice]) -> list[E
     return read_examples(spec, field, crop, region)
 
 
-def _check_scorable(spec: ModelSpec, fields: Sequence[Field], examples: Sequence[Example]) -> None:
-    """Refuse what has no score: of a constant, there is no correlation."""
-    if not examples:
-        raise VirtualStainError(
-            "there is nothing to score on; mark a validation region in one of the pairs, or name "
-            "validation pairs."
-        )
-    scored = False
-    for example in examples:
-        target = whole(example.target)
-        counts = None if example.weight is None else whole(example.weight)
-        for position, output in enumerate(spec.outputs):
-            values = target[position] if counts is None else target[position][counts[position]]
-            if not values.size:
-                continue
-            scored = True
-            if np.ptp(values) == 0:
-                place = example.place
-                assert place is not None
-                raise VirtualStainError(
-                    f"the target {_called(fields, place.pair, position, output.name)} is constant "
-                    "in the validation part, so nothing can be scored there; name another part "
-                    "with a validation crop."
+def _dark(fields: Sequence[Field], examples: Sequence[Example]) -> Iterator[Notice]:
+    """Yield how many time points of each movie are left out, as they show nothing."""
+    for field in fields:
+        own = [e.place.origin["T"] for e in examples if e.place and e.place.pair == field.pair]
+        if own:
+            missing = max(own) - min(own) + 1 - len(set(own))
+            if missing:
+                yield Notice(
+                    f"{missing} time points of {field.sources[0].name} are constant, and are left "
+                    "out."
                 )
-    if not scored:
-        raise VirtualStainError(
-            "no pixel of any target counts in the validation part, so nothing can be scored; "
-            "annotate some there, or choose another validation part."
-        )
-
-
-def _called(fields: Sequence[Field], pair: int, output: int, name: str) -> str:
-    target = fields[pair].targets[output] if pair < len(fields) else None
-    return name if target is None else f"{target.image.name} ({name})"
 
 
 def _check_network(spec: ModelSpec) -> None:

@@ -5,12 +5,15 @@ from __future__ import annotations
 import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from typing import TypeVar
 
 from napari_virtual_stain.errors import VirtualStainError
 from napari_virtual_stain.image import Image
-from napari_virtual_stain.model import FORMAT_VERSION, ModelSpec, parse_spec
+from napari_virtual_stain.model import FORMAT_VERSION, InputSpec, ModelSpec, OutputSpec, parse_spec
 from napari_virtual_stain.training.fields import Field, Target, channel_name
 from napari_virtual_stain.training.recipe import Preset
+
+Named = TypeVar("Named", InputSpec, OutputSpec)
 
 DNA = ("dapi", "hoechst", "dna", "nucle")
 
@@ -85,14 +88,49 @@ def draft_spec(
     return parse_spec(content, "the model to be trained")
 
 
+def in_order_of(
+    start: ModelSpec, spec: ModelSpec, voxel_size: Mapping[str, float] | None = None
+) -> ModelSpec:
+    """Return a specification as a model to start from has it, whose weights know channels by place.
+
+    Parameters
+    ----------
+    start : ModelSpec
+        Of that model.
+    spec : ModelSpec
+        Drafted from the fields. Its channels take the order of those of the same names, if all
+        have them.
+    voxel_size : mapping of str to float, optional
+        What a person has chosen (µm), in place of that model's.
+    """
+    sizes = {**dict(spec.voxel_size), **start.voxel_size} | dict(voxel_size or {})
+    return spec.model_copy(
+        update={
+            "inputs": _like(start.inputs, spec.inputs),
+            "outputs": _like(start.outputs, spec.outputs),
+            "voxel_size": {axis: sizes[axis] for axis in spec.spatial_axes if axis in sizes},
+        }
+    )
+
+
+def _like(order: Sequence[Named], channels: Sequence[Named]) -> list[Named]:
+    found = {channel.name.casefold(): channel for channel in channels}
+    names = [one.name.casefold() for one in order]
+    if set(names) != set(found) or len(names) != len(channels):
+        return list(channels)
+    return [found[name] for name in names]
+
+
 def _outputs(fields: Sequence[Field], recipe: Preset) -> list[dict[str, str]]:
     """Return what is learned, by name, in the order in which it appears."""
     masks: dict[str, bool] = {}
+    spelt: dict[str, str] = {}  # as in the first field that has it
     for field in fields:
         if masks and not any(target.image.channels for target in field.given):
             continue  # They are told by their order.
         for target in field.given:
-            if masks.setdefault(target.name, target.is_mask) != target.is_mask:
+            name = spelt.setdefault(target.name.casefold(), target.name)
+            if masks.setdefault(name, target.is_mask) != target.is_mask:
                 raise VirtualStainError(
                     f"the target {target.name!r} is a mask in one pair and an image in another; "
                     "give them different names."
@@ -169,15 +207,17 @@ def _sources(images: Sequence[Image], names: Sequence[str]) -> list[Image]:
             f"{images[0].name} has {len(images)} input channels and the first pair has "
             f"{len(names)} ({', '.join(names)}); choose the same channels of every pair."
         )
-    found = {image.channels[0]: image for image in images if image.channels}
-    return [found[name] for name in names] if set(found) == set(names) else list(images)
+    found = {image.channels[0].casefold(): image for image in images if image.channels}
+    wanted = [name.casefold() for name in names]
+    return [found[name] for name in wanted] if set(found) == set(wanted) else list(images)
 
 
 def _targets(given: Sequence[Target], names: Sequence[str]) -> list[Target | None]:
     """Return the targets in the order of `names`, None where one is missing."""
-    found = {target.name: target for target in given}
-    if set(found) & set(names):
-        return [found.get(name) for name in names]
+    found = {target.name.casefold(): target for target in given}
+    wanted = [name.casefold() for name in names]
+    if set(found) & set(wanted):
+        return [found.get(name) for name in wanted]
     if len(given) == len(names):
         return list(given)
     raise VirtualStainError(

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from napari_virtual_stain.errors import VirtualStainError
 from napari_virtual_stain.image import Image
 from napari_virtual_stain.inference.frames import Frame
 from napari_virtual_stain.inference.resampling import resampled_size
@@ -19,6 +20,9 @@ AS_IT_IS = Scaling(0.0, 1.0)
 
 COUNTS = 0.999
 """A resampled pixel counts if everything that it is made of does, up to rounding."""
+
+COUNTS_NOT = 0.001
+"""By which a resampled mask may leave 0 … 1."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,6 +70,8 @@ def part_of(
         return image.crop({axis: part for axis, part in crop.items() if axis in image.axes})
 
     image = cut(target.image)
+    if target.is_mask and image.dtype.kind in "bui":
+        image = image.replace(data=image.data != 0)  # 255 and labels stand for 1
     counts = None if target.counts is None else cut(target.counts).data != 0
     if region is not None:
         inside = cut(Image(region, "YX")).numpy()
@@ -117,6 +123,7 @@ class TargetFrame:
         ):
             if part is not None and by is not None:
                 into[...] = clip_(self._read(part.image, by, region), output)
+                _check_mask(output, part.image, into)
         return values
 
     def read_weight(self, region: Sequence[slice]) -> np.ndarray:
@@ -134,6 +141,16 @@ class TargetFrame:
     def _read(self, image: Image, by: Scaling, region: Sequence[slice]) -> np.ndarray:
         values: np.ndarray = Frame((image,), (by,), (), self.zooms).read(region)[0]
         return values
+
+
+def _check_mask(output: OutputSpec, image: Image, values: np.ndarray) -> None:
+    if output.kind == "mask" and values.size:
+        low, high = float(values.min()), float(values.max())
+        if not -COUNTS_NOT <= low <= high <= 1 + COUNTS_NOT:
+            raise VirtualStainError(
+                f"the mask {output.name} of {image.name} has values from {low:g} to {high:g}; give "
+                "integers, of which 0 is outside, or probabilities from 0 to 1."
+            )
 
 
 def _shape(region: Sequence[slice]) -> tuple[int, ...]:

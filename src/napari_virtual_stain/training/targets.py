@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from napari_virtual_stain.errors import VirtualStainError
 from napari_virtual_stain.model import ModelSpec, OutputSpec
 from napari_virtual_stain.normalization import (
     Histogram,
@@ -46,13 +47,16 @@ def with_ranges(spec: ModelSpec, fields: Sequence[Field]) -> ModelSpec:
     Raises
     ------
     VirtualStainError
-        If a target is constant, or holds NaN or infinite pixels where it counts.
+        If a target is constant, or holds NaN or infinite pixels where it counts, or nowhere counts.
     """
     outputs = []
     for position, output in enumerate(spec.outputs):
         if output.scaling in BOUNDS:
-            targets = [field.targets[position] for field in fields]
-            parts = [histogram(counted(one), label(one)) for one in targets if one is not None]
+            targets = [one for field in fields if (one := field.targets[position]) is not None]
+            given = [(counted(one), label(one)) for one in targets]
+            parts = [histogram(pixels, called) for pixels, called in given if pixels.size]
+            if not parts:
+                raise nothing_of(output)
             low, high = _range(parts)
             output = output.model_copy(update={"low": low, "high": high})
         outputs.append(output)
@@ -73,10 +77,21 @@ def with_statistics(
     outputs = []
     for output, parts in zip(spec.outputs, zip(*statistics, strict=True), strict=True):
         if output.scaling == "z-score":
-            by = pooled([part for part in parts if part is not None])
+            known = [part for part in parts if part is not None]
+            if not known:
+                raise nothing_of(output)
+            by = pooled(known)
             output = output.model_copy(update={"mean": by.mean, "std": by.std})
         outputs.append(output)
     return spec.model_copy(update={"outputs": outputs})
+
+
+def nothing_of(output: OutputSpec) -> VirtualStainError:
+    """Return the error that there is nothing to learn of an output."""
+    return VirtualStainError(
+        f"there is nothing to learn of {output.name}: none of the pairs to train on has it, or "
+        "none of its pixels count there; leave it out, or add a pair that shows it."
+    )
 
 
 def target_scaling(output: OutputSpec, by: Statistics | None, of_input: Scaling) -> Scaling:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from napari_virtual_stain.errors import VirtualStainError
 from napari_virtual_stain.events import Notice
-from napari_virtual_stain.model import StainModel
+from napari_virtual_stain.model import InputSpec, ModelSpec, OutputSpec, StainModel
 from napari_virtual_stain.training.recipe import Preset
 
 if TYPE_CHECKING:
@@ -73,6 +73,31 @@ def take_weights(network: nn.Module, start: StainModel) -> Notice:
             f"{', …' if len(anew) > 3 else ''})."
         )
     return Notice(text)
+
+
+def order_notice(start: ModelSpec, spec: ModelSpec) -> Notice | None:
+    """Return the warning that channels were taken by their order, where names do not tell them."""
+    pairs = [
+        (_names(one), _names(other))
+        for one, other in ((start.inputs, spec.inputs), (start.outputs, spec.outputs))
+    ]
+    said = [
+        f"{', '.join(there)} for {', '.join(here)}"
+        for there, here in pairs
+        if len(there) == len(here) > 1
+        and [name.casefold() for name in there] != [name.casefold() for name in here]
+    ]
+    if not said:
+        return None
+    return Notice(
+        f"The channels of the model {start.name!r} have other names, and were taken in this order: "
+        f"{'; '.join(said)}.",
+        True,
+    )
+
+
+def _names(channels: Sequence[InputSpec] | Sequence[OutputSpec]) -> list[str]:
+    return [channel.name for channel in channels]
 
 
 def freeze(network: nn.Module, beginnings: Sequence[str]) -> list[nn.Module]:

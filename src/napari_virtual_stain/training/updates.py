@@ -27,6 +27,9 @@ from napari_virtual_stain.training.recipe import Preset
 DISCRIMINATOR_RATE = 2e-4
 """Learning rate of the discriminator (Nguyen et al. 2020), whichever network is the generator."""
 
+DISCRIMINATOR_BETAS = (0.5, 0.999)
+"""Of its Adam (the same)."""
+
 
 class Update(Protocol):
     """One step of a training."""
@@ -126,7 +129,14 @@ class Adversarial:
         self.head: Head = network.head  # type: ignore[assignment]
         self.generator = Learner(fabric, network, recipe, steps)
         discriminator = Discriminator(in_channels=channels, size=size)
-        judge = replace(recipe, learning_rate=DISCRIMINATOR_RATE, schedule="constant")
+        judge = replace(
+            recipe,
+            optimizer="adam",
+            learning_rate=DISCRIMINATOR_RATE,
+            betas=DISCRIMINATOR_BETAS,
+            weight_decay=0.0,
+            schedule="constant",
+        )
         self.discriminator = Learner(fabric, discriminator, judge, steps)
 
     def __call__(self, fed: Fed) -> float:

@@ -67,12 +67,14 @@ def training_pair(plan: PairPlan) -> TrainingPair:
         mask, known = _mask(target, plan.painted[name]) if name in plan.painted else (target, None)
         targets.append(mask)
         counts.append(known)
+    learn, score = _regions(plan)
     return TrainingPair(
         source=stacked(plan.sources),
         target=stacked(targets),
         masks=tuple(plan.painted),
         counts=_all_counts(targets, counts),
-        **_regions(plan),
+        learn=learn,
+        score=score,
     )
 
 
@@ -146,7 +148,7 @@ def _all_counts(targets: Sequence[Image], counts: Sequence[Image | None]) -> Ima
     return stacked(everywhere)
 
 
-def _regions(plan: PairPlan) -> dict[str, np.ndarray | None]:
+def _regions(plan: PairPlan) -> tuple[np.ndarray | None, np.ndarray | None]:
     """Return where is learned and scored. What was not said of one follows from the other."""
     sizes = plan.targets[0].sizes
     learn, score = (
@@ -157,4 +159,4 @@ def _regions(plan: PairPlan) -> dict[str, np.ndarray | None]:
         learn = ~score
     if score is None and learn is not None:
         score = ~learn
-    return {"learn": learn, "score": score}
+    return learn, score
