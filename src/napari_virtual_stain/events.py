@@ -45,12 +45,13 @@ class Notice:
 class Losses:
     """Training loss at ``step``; validation Pearson r of each output where it was measured.
 
-    An output that no validation part has is NaN there.
+    An output that no validation part has is NaN there. ``names`` are those of the outputs.
     """
 
     step: int
     training: float
     validation: tuple[float, ...] = ()
+    names: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)

@@ -49,7 +49,7 @@ def test_during_a_run(stage):
     assert shown.shows_progress
     assert shown.before == ()
     assert shown.shows_live == (stage is not Stage.CHECKING)
-    assert shown.can_pause == (stage in (Stage.TRAINING, Stage.PAUSED))
+    assert shown.can_pause == (stage is Stage.PAUSED)
     assert shown.can_cancel == (stage is not Stage.STOPPING)
     assert shown.pause == ("Resume" if stage is Stage.PAUSED else "Pause")
     assert not shown.can_stop
@@ -57,6 +57,7 @@ def test_during_a_run(stage):
 
 def test_the_best_can_be_kept_once_there_is_one():
     assert panel(READY, Run(Stage.TRAINING), learned=True).can_stop
+    assert panel(READY, Run(Stage.TRAINING), learned=True).can_pause
     assert panel(READY, Run(Stage.PAUSED), learned=True).can_stop
     stopping = panel(READY, Run(Stage.STOPPING), learned=True)
     assert not stopping.can_stop

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import json
 import os
+import platform
 import subprocess
 import sys
 
@@ -15,7 +16,13 @@ from safetensors.numpy import load_file, save_file
 
 from napari_virtual_stain.errors import VirtualStainError
 from napari_virtual_stain.io import list_models, load_model_file, save_model
-from napari_virtual_stain.io.training_run import RUN_KEY, RunFile, recover_model, run_file
+from napari_virtual_stain.io.training_run import (
+    RUN_KEY,
+    RunFile,
+    recover_model,
+    run_file,
+    run_writer,
+)
 from napari_virtual_stain.keeping import Snapshot
 from napari_virtual_stain.model import ModelSpec, StainModel
 
@@ -213,6 +220,27 @@ def test_a_full_disk_leaves_the_last_snapshot(tmp_path, monkeypatch):
     with pytest.raises(VirtualStainError, match="the disk is full"):
         run.keep(snapshot(step=2))
     assert RunFile(run.path).earlier({}).values["step"] == 1
+    assert [path.name for path in tmp_path.iterdir()] == ["m.vstain-run"]
+
+
+def test_what_begins_anew_leaves_an_earlier_one_until_there_is_something_to_keep(tmp_path):
+    earlier = RunFile(tmp_path / "m.vstain-run")
+    earlier.earlier({"seed": 0})
+    earlier.keep(snapshot(step=1))
+    anew = RunFile(earlier.path, anew=True)
+    assert anew.earlier({"seed": 1}) is None
+    assert RunFile(earlier.path).earlier({"seed": 0}).values["step"] == 1
+    anew.keep(snapshot(step=2))
+    assert RunFile(earlier.path).earlier({"seed": 1}).values["step"] == 2
+
+
+def test_who_has_written_it_is_known(tmp_path):
+    run = RunFile(tmp_path / "m.vstain-run")
+    assert run_writer(run.path) is None
+    run.keep(snapshot())
+    assert run_writer(run.path) == (platform.node(), os.getpid())
+    run.path.write_bytes(b"no")
+    assert run_writer(run.path) is None
 
 
 KILLED = """

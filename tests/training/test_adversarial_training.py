@@ -97,6 +97,16 @@ def test_one_step_changes_the_discriminator_once_and_the_generator_twice():
     assert all(p.grad is None for p in network.parameters())
 
 
+def test_the_discriminator_learns_by_adam_whatever_trains_the_network():
+    network = networks.build("subpixel-unet", ndim=2, widths=(4, 8))
+    fabric = Fabric(accelerator="cpu", devices=1)
+    update = Adversarial(fabric, network, preset("best"), 10, size=(16, 16), channels=2)
+    optimizer = update.discriminator._optimizer
+    assert type(optimizer) is torch.optim.Adam
+    (group,) = optimizer.param_groups
+    assert (group["lr"], group["betas"], group["weight_decay"]) == (2e-4, (0.5, 0.999), 0)
+
+
 def test_the_discriminator_learns_to_tell_observed_from_predicted():
     network, update = adversarial()
     for group in update.generator._optimizer.param_groups:

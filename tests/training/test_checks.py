@@ -17,6 +17,7 @@ from napari_virtual_stain.training.checks import (
     counted,
 )
 from napari_virtual_stain.training.defects import blanked
+from napari_virtual_stain.training.fields import channels_apart
 from napari_virtual_stain.training.pairs import TrainingPair
 
 UM = {"Y": 0.5, "X": 0.5}
@@ -213,6 +214,13 @@ def test_a_correction_moves_everything_along_and_keeps_what_is_known():
     assert mended.source.voxel_size == UM
     assert mended.source.provenance == {"from": "here"}
     assert corrected(given, {}).source.shape == given.source.shape
+    # A crop is one of the images as they were.
+    field = channels_apart(mended, None, None, 0)
+    part = field.part({"X": slice(10, 30), "Y": slice(0, 5)})
+    assert part == {"X": slice(6, 26), "Y": slice(0, 5)}
+    assert field.part({"X": slice(0, 31)}) == {"X": slice(0, 31)}  # to be refused
+    twice = channels_apart(corrected(mended, {"X": -2}), None, None, 0)
+    assert twice.part({"X": slice(10, None)}) == {"X": slice(4, None)}
 
 
 def test_corrections_that_cannot_be_are_refused():

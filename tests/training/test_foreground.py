@@ -7,6 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from napari_virtual_stain.training import sampling
+from napari_virtual_stain.training.examples import Example
 from napari_virtual_stain.training.foreground import (
     MAX_PIXELS,
     draw_centre,
@@ -14,11 +16,16 @@ from napari_virtual_stain.training.foreground import (
     foreground_threshold,
     sampled,
 )
+from napari_virtual_stain.training.lazy import LazyChannels
 
 
 def noise(*sizes):
     """Return a target of nothing but faint noise."""
     return np.random.default_rng(0).normal(0, 0.05, sizes).astype(np.float32)
+
+
+def on_demand(values):
+    return LazyChannels(lambda part: values[(slice(None), *part)], values.shape)
 
 
 def dark(*sizes):
@@ -129,3 +136,22 @@ def test_every_pixel_of_a_cell_is_drawn():
     chances, rng = np.array([[0.0, 1.0]]), np.random.default_rng(0)
     found = {draw_centre(chances, 4, (3, 6), rng) for _ in range(400)}
     assert found == {(y, x) for y in range(3) for x in (4, 5)}
+
+
+def test_foreground_on_disk_is_that_in_memory(monkeypatch):
+    """Of what is read block by block, too, with what does not count."""
+    rng = np.random.default_rng(0)
+    target = rng.normal(0, 0.1, (2, 150, 110)).astype(np.float32)
+    target[0, 40:80, 50:70] += 5
+    target[1, 5:12, 90:] += 5
+    weight = np.ones(target.shape, bool)
+    weight[0, :60] = False
+    monkeypatch.setattr(sampling, "BLOCK", 64)
+    for counts in (None, weight):
+        there = Example(target, target, (None, None), counts)
+        lazy = [None if values is None else on_demand(values) for values in (target, counts)]
+        on_disk = Example(lazy[0], lazy[0], (None, None), lazy[1])
+        one, two = (sampling.sampler(example, 0.5) for example in (there, on_disk))
+        assert np.allclose(one.foreground, two.foreground)
+        if counts is not None:
+            assert np.array_equal(one.counting, two.counting)

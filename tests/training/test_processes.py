@@ -10,6 +10,8 @@ import numpy as np
 import pytest
 import torch
 
+from napari_virtual_stain.training.parallel import is_first_process
+
 PROGRAM = """
 import sys
 sys.path.insert(0, {tests!r})
@@ -33,6 +35,27 @@ model = run(train_events([partly, (lone, stained)], options))
 if is_first_process():
     np.savez({file!r}, **{{n: v.numpy() for n, v in model.network.state_dict().items()}})
 """
+
+
+@pytest.mark.parametrize(
+    ("variables", "is_first"),
+    [
+        ({}, True),
+        ({"LOCAL_RANK": "0", "NODE_RANK": "0"}, True),
+        ({"LOCAL_RANK": "1"}, False),
+        ({"NODE_RANK": "1", "LOCAL_RANK": "0"}, False),
+        ({"RANK": "1", "LOCAL_RANK": "0", "GROUP_RANK": "1"}, False),
+        ({"SLURM_NTASKS": "2", "SLURM_PROCID": "0"}, True),
+        ({"SLURM_NTASKS": "2", "SLURM_PROCID": "1"}, False),
+        ({"SLURM_NTASKS": "2", "SLURM_PROCID": "1", "SLURM_JOB_NAME": "bash"}, True),
+    ],
+)
+def test_the_first_process_is_known_whoever_started_it(monkeypatch, variables, is_first):
+    for name in ("RANK", "LOCAL_RANK", "NODE_RANK", "GROUP_RANK", "SLURM_NTASKS", "SLURM_PROCID"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    assert is_first_process() is is_first
 
 
 def weights(folder: Path, devices: int, batch: int) -> dict[str, np.ndarray]:

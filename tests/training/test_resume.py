@@ -9,9 +9,16 @@ import pytest
 import torch
 from small import QUICK, InMemory, blobs
 
+from napari_virtual_stain.errors import VirtualStainError
 from napari_virtual_stain.events import Losses, Notice, Progress, run
 from napari_virtual_stain.keeping import Snapshot
-from napari_virtual_stain.training import Augmentation, TrainOptions, fitting, train_events
+from napari_virtual_stain.training import (
+    Augmentation,
+    TrainingPair,
+    TrainOptions,
+    fitting,
+    train_events,
+)
 
 VARIANTS = {
     "one cycle": {},
@@ -94,6 +101,20 @@ def test_the_key_tells_what_determines_the_training(monkeypatch):
     for other in ({"seed": 1}, {"batch": 3}, {"half": True}, {"averaging": 0.5}):
         assert key(**other) != key()
     assert key([blobs(seed=1)]) != key()
+    # Other parts of the same images, and images of the same statistics.
+    crops = {"train_crop": {"X": slice(0, 32)}, "validation_crop": {"X": slice(64, 96)}}
+    moved = {**crops, "train_crop": {"X": slice(32, 64)}}
+    assert key(**crops) != key(**moved) != key()
+    source, target = blobs()
+    flipped = source.replace(data=source.numpy()[::-1])
+    assert key([(flipped, target)]) != key()
+    region = np.ones((48, 96), bool)
+    region[:, 60:] = False
+    halves = [TrainingPair(*blobs(), learn=region), TrainingPair(*blobs(), learn=region[::-1])]
+    assert key([halves[0]]) == key([halves[1]])
+    region = region.copy()
+    region[:20, :30] = False
+    assert key([TrainingPair(*blobs(), learn=region)]) != key([halves[0]])
 
 
 def test_the_first_score_is_kept_and_nothing_more_often_than_needed():
@@ -111,3 +132,21 @@ def test_the_model_to_start_from_is_told_by_its_weights():
     one, other = (trained(InMemory(), seed=seed, steps=1)[0] for seed in (0, 1))
     assert one.spec.name == other.spec.name
     assert key(one) == key(one) != key(other)
+
+
+def test_a_snapshot_that_cannot_be_kept_ends_no_training(monkeypatch):
+    class Full(InMemory):
+        def keep(self, snapshot):
+            if len(self.snapshots) < 2:
+                super().keep(snapshot)
+            else:
+                raise VirtualStainError("it could not be written: the disk is full.")
+
+    monkeypatch.setattr(fitting, "KEEP_EVERY", 0.0)
+    model, events = trained(Full())
+    assert model.spec.provenance.steps
+    warned = [event for event in events if isinstance(event, Notice) and event.warning]
+    assert warned[0].text == (
+        "The training cannot be kept while it runs, so a crash would lose it: it could not be "
+        "written: the disk is full."
+    )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 import torch
 from small import QUICK, blobs
@@ -33,6 +35,39 @@ def test_it_begins_with_the_weights_and_the_network_of_the_model(earlier):
     for name, parameter in model.network.named_parameters():
         assert torch.allclose(parameter, named[name], atol=1e-6), name
     assert any("Started from the model 'field gvtnet-2d-small'." in text for text in notices)
+
+
+def test_channels_are_taken_by_their_names(earlier):
+    source, target = blobs(1)
+    swapped = target.replace(data=target.numpy()[::-1].copy(), channels=target.channels[::-1])
+    chosen = TrainOptions(**{**QUICK, "network_options": {}, "start": earlier, "steps": 1})
+    model = run(train_events([(source, swapped)], chosen))
+    assert [output.name for output in model.spec.outputs] == ["DNA", "actin"]
+    said = []
+    other = target.replace(channels=("nuclei", "fibres"))
+    model = run(train_events([(source, other)], chosen), said.append)
+    assert [output.name for output in model.spec.outputs] == ["nuclei", "fibres"]
+    text = "were taken in this order: DNA, actin for nuclei, fibres."
+    assert any(isinstance(event, Notice) and text in event.text for event in said)
+
+
+def test_its_voxel_size_is_that_of_the_model(earlier):
+    source, target = (
+        image.replace(voxel_size={"Y": 1.0, "X": 1.0}) for image in blobs(1, (96, 192))
+    )
+    chosen = {**QUICK, "network_options": {}, "start": earlier, "steps": 1}
+    assert train([(source, target)], **chosen).spec.voxel_size == {"Y": 0.5, "X": 0.5}
+    given = train([(source, target)], **chosen, voxel_size={"Y": 2, "X": 2})
+    assert given.spec.voxel_size == {"Y": 2, "X": 2}
+
+
+def test_where_it_comes_from_is_known(earlier):
+    origin = trained(start=earlier, learning_rate=1e-3, steps=1)[0].spec.provenance
+    assert origin.started_from.startswith("field gvtnet-2d-small (")
+    changed = json.loads(origin.options)
+    assert changed["steps"] == 1
+    assert changed["batch"] == 2
+    assert "loss" not in changed
 
 
 def test_layers_for_other_channels_begin_anew(earlier):

@@ -223,7 +223,6 @@ class TrainDock(QWidget):  # type: ignore[misc]
         self.live.begin(request.options.name, self._verdict.text, request.targets)
 
     def _on_ended(self) -> None:
-        self.live.draw()
         if self.trained is not None:
             for dock in predict_docks(self._viewer):
                 dock.model.refresh()
@@ -232,12 +231,13 @@ class TrainDock(QWidget):  # type: ignore[misc]
         self._judge()
         self._to_the_top()
         self._show()
+        self.live.draw()
 
     def _show(self) -> None:
         training, run = self.training, self.run
         learned = self.live.history.step > 0
         shown = state.panel(self._verdict, run, training.findings, learned=learned)
-        shows_live = shown.shows_live and self.live.curves is not None
+        shows_live = shown.shows_live and training.is_live and self.live.curves is not None
         self._form.setVisible(shown.shows_form)
         self.live.setVisible(shows_live)
         self._scroll.setVisible(shown.shows_form or shows_live)

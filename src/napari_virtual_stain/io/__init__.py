@@ -35,6 +35,7 @@ _HOME = {
     "read_stacks": "pairs",
     "recover_model": "training_run",
     "run_file": "training_run",
+    "run_writer": "training_run",
     "save_model": "model_file",
     "stamp": "stamps",
     "store_model": "model_store",
@@ -75,6 +76,7 @@ __all__ = [
     "read_stacks",
     "recover_model",
     "run_file",
+    "run_writer",
     "save_model",
     "stamp",
     "store_model",
@@ -125,7 +127,7 @@ if TYPE_CHECKING:
     from napari_virtual_stain.io.small_files import write_picture, write_table
     from napari_virtual_stain.io.stamps import stamp
     from napari_virtual_stain.io.training_logs import TrainingLog
-    from napari_virtual_stain.io.training_run import RunFile, recover_model, run_file
+    from napari_virtual_stain.io.training_run import RunFile, recover_model, run_file, run_writer
 
 
 def __getattr__(name: str) -> Any:

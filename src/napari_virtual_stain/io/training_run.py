@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import platform
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -105,7 +106,12 @@ class RunFile:
         from safetensors.numpy import save
 
         content = to_json(
-            {"format_version": FORMAT_VERSION, "key": self._key, "values": snapshot.values}
+            {
+                "format_version": FORMAT_VERSION,
+                "key": self._key,
+                "values": snapshot.values,
+                "writer": [platform.node(), os.getpid()],
+            }
         )
         arrays = {
             name: np.require(values, requirements="C") for name, values in snapshot.arrays.items()
@@ -170,6 +176,16 @@ def recover_model(path: str | os.PathLike[str]) -> StainModel:
     except (SafetensorError, OSError):
         raise _damaged(path) from None
     return with_weights(path, network, spec, tensors)
+
+
+def run_writer(path: str | os.PathLike[str]) -> tuple[str, int] | None:
+    """Return the machine and the process that has written a run, or None where that is unknown."""
+    try:
+        text = metadata_text(read_run_header(Path(path)), RUN_KEY)
+        host, process = json.loads(text or "")["writer"]
+        return str(host), int(process)
+    except (VirtualStainError, ValueError, TypeError, KeyError, RecursionError):
+        return None
 
 
 def read_run_header(path: Path) -> dict[str, Any]:

@@ -116,6 +116,8 @@ def blanked(plane: np.ndarray) -> np.ndarray:
     found = np.zeros(plane.shape, bool)
     if min(plane.shape) < BLOCK:
         return found
+    if plane.dtype == np.float16:  # which SciPy does not take
+        plane = plane.astype(np.float32)
     flat = ndimage.maximum_filter(plane, BLOCK) == ndimage.minimum_filter(plane, BLOCK)
     if not flat.any():
         return found

@@ -8,20 +8,20 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-import numpy as np
 import torch
 from torch import nn
 
 from napari_virtual_stain.errors import VirtualStainError
 from napari_virtual_stain.events import Event, Losses, Notice, Progress, raise_if_stopped
-from napari_virtual_stain.keeping import Keeper, KeepsNothing, Snapshot
+from napari_virtual_stain.keeping import Keeper, KeepsNothing
 from napari_virtual_stain.model import ModelSpec
 from napari_virtual_stain.networks import Geometry, to_half
 from napari_virtual_stain.training.averaging import Averaged
+from napari_virtual_stain.training.best import Best
 from napari_virtual_stain.training.control import Control
 from napari_virtual_stain.training.examples import Example
 from napari_virtual_stain.training.feeding import Feed
@@ -32,7 +32,7 @@ from napari_virtual_stain.training.patches import patches_of
 from napari_virtual_stain.training.preview import on_pair_grid
 from napari_virtual_stain.training.randomness import drawn_from
 from napari_virtual_stain.training.recipe import Preset
-from napari_virtual_stain.training.state import packed, unpacked
+from napari_virtual_stain.training.snapshots import restore, snapshot_of
 from napari_virtual_stain.training.stopping import Patience
 from napari_virtual_stain.training.transfer import freeze
 from napari_virtual_stain.training.updates import (
@@ -49,18 +49,6 @@ SETTLING_STEPS = 16
 
 KEEP_EVERY = 45.0
 """Seconds after which a snapshot is kept with the next step: a crash loses at most a minute."""
-
-BEST = "best/"
-
-
-@dataclass(frozen=True, eq=False)
-class Best:
-    """The step that scored best: its scores per output, and its network, ready for inference."""
-
-    mean: float
-    scores: tuple[float, ...]
-    step: int
-    network: nn.Module
 
 
 @dataclass(frozen=True, eq=False)
@@ -161,7 +149,7 @@ class Fitting:
         steps, control = self.task.recipe.steps, self.task.control
         earlier = self.task.keeper.earlier(self.task.key)
         if earlier is not None:
-            self._restore(earlier)
+            restore(self, earlier)
             yield Notice(f"Going on with an earlier training, after step {self.step} of {steps}.")
             yield Progress("Training", self.step, steps)
         loss = math.nan
@@ -176,7 +164,7 @@ class Fitting:
             else:
                 yield Losses(self.step, loss)
             yield Progress("Training", self.step, steps)
-            self._keep()
+            yield from self._keep()
         if control.stopping and self.step > scored_at:
             # What was learned last may be the best.
             yield from self._score(loss)
@@ -202,6 +190,7 @@ class Fitting:
     def _score(self, loss: float) -> Generator[Event, None, None]:
         """Score the network, and keep it if it is the best."""
         scores: tuple[float, ...] = ()
+        names = tuple(output.name for output in self.task.spec.outputs)
         preview = None
         if self.fabric.global_rank == 0:
             network = self.task.network if self.averaged is None else self.averaged.network
@@ -214,71 +203,29 @@ class Fitting:
             mean = _mean([scores[output] for output in self.scored])
             if self.patience.saw(mean):
                 self.best = Best(mean, scores, self.step, candidate)
-            names = tuple(output.name for output in self.task.spec.outputs)
             preview = on_pair_grid(self.task.validation[0], found.first, self.step, names)
         if self.fabric.world_size > 1:
             scores, self.patience.waited = self.fabric.broadcast((scores, self.patience.waited))
-        yield Losses(self.step, loss, scores)
+        yield Losses(self.step, loss, scores, names)
         if preview is not None:
             yield preview
 
-    def _keep(self) -> None:
+    def _keep(self) -> Iterator[Notice]:
+        """Keep a snapshot from time to time; one that cannot be kept ends no training."""
         if self.fabric.global_rank > 0:
             return
         # The first score is kept at once: from then on there is something to lose.
         is_first = self._kept_at is None and self.best is not None
         since = self._began if self._kept_at is None else self._kept_at
         if is_first or time.monotonic() - since >= KEEP_EVERY:
-            self.task.keeper.keep(self.snapshot())
             self._kept_at = time.monotonic()
-
-    def snapshot(self) -> Snapshot:
-        """Return everything that the next step depends on, and the best model so far."""
-        arrays: dict[str, np.ndarray] = {}
-        state = {
-            "update": self.update.state(),
-            "averaged": None if self.averaged is None else self.averaged.state(),
-            "patience": self.patience.state(),
-        }
-        values: dict[str, Any] = {
-            "step": self.step,
-            "steps": self.task.recipe.steps,
-            "key": dict(self.task.key),
-            "state": packed(state, arrays, "state"),
-        }
-        if self.best is not None:
-            for name, tensor in self.best.network.state_dict().items():
-                arrays[BEST + name] = tensor.detach().cpu().numpy()
-            values["best"] = {
-                "mean": self.best.mean,
-                "scores": [None if math.isnan(s) else s for s in self.best.scores],
-                "step": self.best.step,
-            }
-            values["spec"] = self.task.describe(self.best).model_dump(mode="json")
-        return Snapshot(arrays, values)
-
-    def _restore(self, snapshot: Snapshot) -> None:
-        state = unpacked(snapshot.values["state"], snapshot.arrays)
-        self.step = int(snapshot.values["step"])
-        self.update.restore(state["update"])
-        if self.averaged is not None:
-            self.averaged.restore(state["averaged"])
-        self.patience.restore(state["patience"])
-        best = snapshot.values.get("best")
-        if best is None:
-            return
-        network = self.task.spec.build_network()
-        network.load_state_dict(
-            {
-                name.removeprefix(BEST): torch.from_numpy(np.array(values))
-                for name, values in snapshot.arrays.items()
-                if name.startswith(BEST)
-            }
-        )
-        scores = tuple(math.nan if score is None else float(score) for score in best["scores"])
-        self.best = Best(
-            float(best["mean"]), scores, int(best["step"]), network.eval().to(self.device)
-        )
+            try:
+                self.task.keeper.keep(snapshot_of(self))
+            except VirtualStainError as error:
+                yield Notice(
+                    f"The training cannot be kept while it runs, so a crash would lose it: {error}",
+                    True,
+                )
 
     def _update(self, size: Sequence[int]) -> Update:
         task, recipe = self.task, self.task.recipe

@@ -75,7 +75,8 @@ def train_events(
     prepared = yield from prepare_events(pairs, recipe, options)
 
     from napari_virtual_stain.inference.devices import choose_device, describe
-    from napari_virtual_stain.training.fitting import Best, Task, fit_network
+    from napari_virtual_stain.training.best import Best
+    from napari_virtual_stain.training.fitting import Task, fit_network
 
     device = choose_device(options.device)
     if is_first_process():

@@ -28,7 +28,7 @@ SIDE = 64
 """Pixels along each axis of what is looked at."""
 
 if TYPE_CHECKING:
-    from napari_virtual_stain.training.fitting import Best
+    from napari_virtual_stain.training.best import Best
 
 
 def provenance_of(spec: ModelSpec, recipe: Preset, options: TrainOptions, best: Best) -> Provenance:

@@ -10,9 +10,10 @@ from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QVBoxLayout, QWidget
 
 from napari_virtual_stain.events import Losses
+from napari_virtual_stain.gui.sentences import shortened
 from napari_virtual_stain.gui.timers import once
 from napari_virtual_stain.gui.train.history import History
-from napari_virtual_stain.gui.widgets import WrappedLabel, heading
+from napari_virtual_stain.gui.widgets import WrappedLabel
 
 if TYPE_CHECKING:
     from napari_virtual_stain.gui.train.curves import Curves
@@ -32,7 +33,10 @@ class Live(QWidget):  # type: ignore[misc]
         self.history = History(())
         self.curves: Curves | None = None
         self._spare: Curves | None = None
-        self.title = heading("")
+        self.title = WrappedLabel()
+        font = self.title.font()
+        font.setBold(True)
+        self.title.setFont(font)
         self.summary = WrappedLabel()
         self._layout = QVBoxLayout(self)
         self._layout.setContentsMargins(0, 0, 0, 0)
@@ -49,7 +53,8 @@ class Live(QWidget):  # type: ignore[misc]
 
     def begin(self, title: str, summary: str, names: Sequence[str]) -> None:
         """Show a training that begins."""
-        self.title.setText(title)
+        self.title.setText(shortened(title))
+        self.title.setToolTip(title)
         self.summary.setText(summary)
         self.history = History(names)
         if self.curves is None:
@@ -71,6 +76,11 @@ class Live(QWidget):  # type: ignore[misc]
     def add(self, losses: Losses) -> None:
         """Take what a step has told, to be drawn soon."""
         first = not self.history.step
+        if losses.names and losses.names != self.history.names:
+            # As the model has them: layers told no more than what to expect.
+            self.history.names = losses.names
+            if self.curves is not None:
+                self.curves.begin(losses.names)
         self.history.add(losses)
         if first:
             self.began.emit()

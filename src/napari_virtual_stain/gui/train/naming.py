@@ -7,6 +7,9 @@ from collections.abc import Sequence
 
 from napari_virtual_stain.gui.train.words import shared, without
 
+MOST_BYTES = 200
+"""Of the name of a file, which disks allow 255 of, with room for a number and an ending."""
+
 
 def channel_names(typed: Sequence[str], layers: Sequence[Sequence[str]]) -> list[str]:
     """Return a name for each channel: what a person typed, else what its layers show.
@@ -47,7 +50,8 @@ def model_name(inputs: Sequence[str], targets: Sequence[str]) -> str:
 def file_stem(name: str) -> str:
     """Return a name as one of a file, on every system: letters, digits, blanks, ``-_.``."""
     kept = "".join(letter if letter.isalnum() or letter in " -_." else " " for letter in name)
-    return " ".join(kept.split())[:80].strip(" .") or "model"
+    short = " ".join(kept.split())[:80].encode()[:MOST_BYTES].decode(errors="ignore")
+    return short.strip(" .") or "model"
 
 
 def _common(names: Sequence[str], field: Counter[str]) -> str:

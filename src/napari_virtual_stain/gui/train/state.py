@@ -140,7 +140,8 @@ def panel(
         and any(finding.can_be_corrected for finding in findings)
         and all(finding.warning or finding.can_be_corrected for finding in findings),
         can_ignore=asks and all(finding.warning for finding in findings),
-        can_pause=stage in (Stage.TRAINING, Stage.PAUSED),
+        # Before the first step, nothing waits.
+        can_pause=stage is Stage.PAUSED or (stage is Stage.TRAINING and learned),
         can_stop=stage in (Stage.TRAINING, Stage.PAUSED) and learned,
         can_cancel=stage in (Stage.CHECKING, Stage.TRAINING, Stage.PAUSED),
         pause="Resume" if stage is Stage.PAUSED else "Pause",

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -22,7 +24,7 @@ from napari_virtual_stain.gui.train.naming import file_stem
 from napari_virtual_stain.gui.train.own_layers import Previews
 from napari_virtual_stain.gui.train.request import Request
 from napari_virtual_stain.gui.train.state import Run, Stage
-from napari_virtual_stain.gui.train.unfinished import Unfinished, new_run_file
+from napari_virtual_stain.gui.train.unfinished import ACTIVE, Unfinished, new_run_file
 from napari_virtual_stain.gui.train.work import Prepared, Trained
 
 if TYPE_CHECKING:
@@ -56,6 +58,8 @@ class Training(QObject):  # type: ignore[misc]
         What the last one came to.
     file : Path or None
         Where the one that is on is kept.
+    is_live : bool
+        Whether the curves are those of the last one.
     jobs : list of Job
         Those that are running.
     """
@@ -85,6 +89,7 @@ class Training(QObject):  # type: ignore[misc]
         self.prepared: Prepared | None = None
         self.trained: Trained | None = None
         self.file: Path | None = None
+        self.is_live = False
         self.jobs: list[Job] = []
         self._going_on: Unfinished | None = None
         self._control: Control | None = None
@@ -114,7 +119,8 @@ class Training(QObject):  # type: ignore[misc]
         """
         self._going_on = going_on
         self._begin(Stage.CHECKING)
-        self._start(partial(work.prepare, request), "Checking pairs", self._on_prepared)
+        folder = settings.model_folder()
+        self._start(partial(work.prepare, request, folder), "Checking pairs", self._on_prepared)
 
     def learn(self, correct: Sequence[Finding] = ()) -> None:
         """Train on pairs that have been checked, with these findings corrected."""
@@ -127,6 +133,7 @@ class Training(QObject):  # type: ignore[misc]
         self.file = (
             going_on.path if going_on else new_run_file(folder, file_stem(request.options.name))
         )
+        ACTIVE.add(self.file)
         self._control = Control()
         self._previews = Previews(self._viewer, request.scored, work.offsets(request, correct))
         self._clock = Clock()
@@ -190,6 +197,7 @@ class Training(QObject):  # type: ignore[misc]
 
     def _begin(self, stage: Stage) -> None:
         self.run, self.trained = Run(stage), None
+        self.is_live = stage is Stage.TRAINING
         self._progress = START
         self.progressed.emit(START, "")
         self.begins.emit()
@@ -243,6 +251,9 @@ class Training(QObject):  # type: ignore[misc]
 
     def _on_prepared(self, prepared: Prepared) -> None:
         self.jobs.clear()
+        if self.run.stage is Stage.CANCELLING:  # after the last thing that could be cancelled
+            self._end(state.cancelled())
+            return
         self.prepared = prepared
         if prepared.findings:
             self.run = state.asking(prepared.findings)
@@ -261,17 +272,21 @@ class Training(QObject):  # type: ignore[misc]
 
     def _on_aborted(self) -> None:
         # A window that closes aborts too, and what was learned is then offered the next time.
-        if self.run.stage is Stage.CANCELLING and self.file is not None:
-            self.file.unlink(missing_ok=True)
+        # What an earlier one has learned is not this one's to throw away.
+        if self.run.stage is Stage.CANCELLING and self._going_on is None and self.file is not None:
+            with suppress(OSError):  # it is offered then
+                self.file.unlink(missing_ok=True)
         self._end(state.cancelled(kept=self._is_kept()))
 
     def _is_kept(self) -> bool:
-        return self.file is not None and self.file.exists()
+        return self.file is not None and os.path.exists(self.file)
 
     def _end(self, run: Run, trained: Trained | None = None) -> None:
         self.jobs.clear()
         if self._previews is not None:
             self._previews.close()
+        if self.file is not None:
+            ACTIVE.discard(self.file)
         self._previews = self._control = self.prepared = self.file = self._going_on = None
         self.run, self.trained = run, trained
         self.ended.emit()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import os
+import platform
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -12,6 +13,9 @@ FOLDER = "unfinished"
 """Sub-folder of the model folder, where no picker looks for models."""
 
 ENDING = ".vstain-run"
+
+ACTIVE: set[Path] = set()
+"""Runs that are on in this process, in whichever viewer: they are no-one's to keep or discard."""
 
 
 @dataclass(frozen=True)
@@ -41,15 +45,38 @@ def unfinished_runs(folder: Path) -> list[Unfinished]:
     ----------
     folder : Path
         The model folder. It need not exist.
+
+    Returns
+    -------
+    list of Unfinished
+        Without those that are on, here or in another process.
     """
     found = []
     for path in (folder / FOLDER).glob(f"*{ENDING}"):
+        if path in ACTIVE or _is_written(path):
+            continue
         try:
             when = datetime.fromtimestamp(path.stat().st_mtime)
         except OSError:  # it is gone meanwhile
             continue
         found.append(Unfinished(path, when))
     return sorted(found, key=lambda one: one.when, reverse=True)
+
+
+def _is_written(path: Path) -> bool:
+    """Whether another process of this machine has written a run, and still is."""
+    import psutil  # as napari does
+
+    from napari_virtual_stain.io import run_writer
+
+    writer = run_writer(path)
+    if writer is None or writer == (platform.node(), os.getpid()) or writer[0] != platform.node():
+        return False
+    try:
+        # A process that began after it was written has but got its number.
+        return bool(psutil.Process(writer[1]).create_time() <= path.stat().st_mtime)
+    except (psutil.Error, OSError):
+        return False
 
 
 def new_run_file(folder: Path, stem: str) -> Path:

@@ -74,8 +74,14 @@ class UnfinishedOffer(QFrame):  # type: ignore[misc]
         self.chosen_changed.emit()
 
     def _discard(self) -> None:
-        discarded = self._runs.pop(0)
-        discarded.path.unlink(missing_ok=True)
+        discarded = self._runs[0]
+        try:
+            discarded.path.unlink(missing_ok=True)
+        except OSError as error:
+            why = error.strerror or str(error)
+            self.text.setText(f"{discarded.path} cannot be deleted: {why}.")
+            return
+        self._runs.pop(0)
         if self.chosen is not None and self.chosen.path == discarded.path:
             self.chosen = None
         self._show()

@@ -12,6 +12,7 @@ from napari_virtual_stain.events import Progress, Work
 from napari_virtual_stain.gui.train.naming import file_stem
 from napari_virtual_stain.gui.train.plan import PairPlan, training_pair
 from napari_virtual_stain.gui.train.request import Request
+from napari_virtual_stain.gui.train.unfinished import new_run_file
 from napari_virtual_stain.model import ModelSpec
 
 if TYPE_CHECKING:
@@ -59,11 +60,21 @@ class Trained:
     seconds: float
 
 
-def prepare(request: Request) -> Work[Prepared]:
-    """Read the pairs and check them; a generator of events."""
+def prepare(request: Request, folder: Path) -> Work[Prepared]:
+    """Read the pairs and check them, and whether a model can be kept; a generator of events.
+
+    Parameters
+    ----------
+    request : Request
+    folder : Path
+        The model folder.
+    """
+    from napari_virtual_stain.io import check_writable
     from napari_virtual_stain.training.checks import Finding, check_pairs_events
     from napari_virtual_stain.training.split_warnings import split_warnings
 
+    # Under a name that no model has.
+    check_writable(new_run_file(folder, file_stem(request.options.name)))
     pairs = yield from _read(request)
     findings = yield from check_pairs_events(pairs, request.options)
     learned, scored = pairs[: len(request.pairs)], pairs[len(request.pairs) :]
@@ -101,7 +112,6 @@ def train(
 
     begin = time.perf_counter()
     pairs, options = _given(prepared.request, corrected_as_found(prepared.pairs, correct))
-    run_file.parent.mkdir(parents=True, exist_ok=True)
     keeper = RunFile(run_file)
     model = yield from train_events(pairs, options, control=control, keeper=keeper)
     yield Progress(SAVING, 0, 0)

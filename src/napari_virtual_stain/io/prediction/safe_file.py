@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import IO
 
@@ -19,14 +20,19 @@ def write_safely(path: Path, content: bytes | Callable[[IO[bytes]], object]) -> 
         The content, or what writes it into an open file.
     """
     new = beside(path)
-    with open(new, "wb") as file:
-        if callable(content):
-            content(file)
-        else:
-            file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(new, path)
+    try:
+        with open(new, "wb") as file:
+            if callable(content):
+                content(file)
+            else:
+                file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(new, path)
+    except OSError:
+        with suppress(OSError):  # of a full disk, it would take what is left
+            new.unlink(missing_ok=True)
+        raise
 
 
 def beside(path: Path) -> Path:
