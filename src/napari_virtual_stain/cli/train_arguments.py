@@ -22,8 +22,9 @@ Pairs = Annotated[
     Path,
     typer.Argument(
         help="A folder of multi-channel files or OME-Zarrs, a folder with one folder per channel, "
-        "a folder of PNG files named as those of in silico labeling, a CSV with the columns "
-        "input,target (or those of pytorch_fnet), or patches of CSBDeep (.npz)."
+        "a folder of files named after their channels (A1_bf.tif, A1_dapi.tif), a folder of PNG "
+        "files named as those of in silico labeling, a CSV with the columns input,target (or those "
+        "of pytorch_fnet), or patches of CSBDeep (.npz)."
     ),
 ]
 ModelFile = Annotated[Path, typer.Option("--output", "-o", help="Model file to write.")]

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 
-from napari_virtual_stain.errors import VirtualStainError
-from napari_virtual_stain.io._channels import stack_channels
-from napari_virtual_stain.io.pairs.image_files import image_files
-from napari_virtual_stain.io.pairs.sides import Pairs, Read, Side, quoted, reader, warn_of_missing
+from napari_virtual_stain.errors import VirtualStainError, VirtualStainWarning
+from napari_virtual_stain.io.pairs.image_files import image_files, is_image
+from napari_virtual_stain.io.pairs.matching import matched
+from napari_virtual_stain.io.pairs.sides import Pairs, quoted
 
-Folders = dict[str, dict[str, Path]]
-"""The images of each folder, keyed by the folder's name and their own."""
+
+def are_folders(path: Path, names: Sequence[str]) -> bool:
+    """Whether a folder holds folders of all these names, with images in them."""
+    folders = [path / name for name in names]
+    return bool(names) and all(
+        one.parent == path and one.is_dir() and any(map(is_image, one.iterdir())) for one in folders
+    )
 
 
 def from_folders(path: Path, inputs: list[str], targets: list[str]) -> Pairs:
@@ -19,7 +25,7 @@ def from_folders(path: Path, inputs: list[str], targets: list[str]) -> Pairs:
     folders = {
         entry.name: files
         for entry in sorted(path.iterdir())
-        if entry.is_dir() and (files := image_files(entry))
+        if entry.is_dir() and not is_image(entry) and (files := image_files(entry))
     }
     if not folders:
         raise VirtualStainError(
@@ -39,52 +45,24 @@ def from_folders(path: Path, inputs: list[str], targets: list[str]) -> Pairs:
             raise VirtualStainError(
                 f"{path.name} has no folder {name!r} with images; it has {quoted(folders)}."
             )
-    used = {name: folders[name] for name in inputs + targets}
-    stems = sorted(set().union(*used.values()))
-    present = {stem: [name for name in targets if stem in used[name]] for stem in stems}
-    for stem in stems:
-        needed = [*inputs, *(targets if not present[stem] else [])]
-        for name in needed:
-            if stem not in used[name]:
-                raise _lone(stem, name, used)
-    warn_of_missing(targets, stems, list(present.values()))
-    read = reader(len(stems) * len(used))
-    return [
-        (
-            _from_each(inputs, stem, used, read, several=len(inputs) > 1),
-            _from_each(present[stem], stem, used, read, several=len(targets) > 1),
+    _say_what_is_beside(path, inputs + targets)
+    return matched(folders, inputs, targets, _lone)
+
+
+def _say_what_is_beside(path: Path, names: Sequence[str]) -> None:
+    beside = sorted(entry.name for entry in path.iterdir() if is_image(entry))
+    if beside:
+        among = f"{beside[0]}, …" if len(beside) > 1 else beside[0]
+        warnings.warn(
+            f"the folders {quoted(names)} hold the pairs; what lies beside them ({among}) is not "
+            "used.",
+            VirtualStainWarning,
+            stacklevel=5,
         )
-        for stem in stems
-    ]
 
 
-def _lone(stem: str, name: str, used: Folders) -> VirtualStainError:
-    lone = next(others[stem] for others in used.values() if stem in others)
+def _lone(file: Path, name: str) -> VirtualStainError:
     return VirtualStainError(
-        f"{lone.parent.name}/{lone.name} has no partner of the same name in the folder {name!r}; "
-        f"add it there, or take {lone.name} away."
+        f"{file.parent.name}/{file.name} has no partner of the same name in the folder {name!r}; "
+        f"add it there, or take {file.name} away."
     )
-
-
-def _from_each(
-    names: Sequence[str], stem: str, folders: Folders, read: Read, *, several: bool
-) -> Side:
-    """Return the image that the files `stem` of the folders `names` make together."""
-    sides: list[Side] = []
-    for name in names:
-        file = folders[name][stem]
-        image = read(file)
-        if "C" not in image.axes:
-            image = image.replace(channels=[name])
-        elif several:
-            image = image.replace(channels=[f"{name} {channel}" for channel in image.channels])
-        sides.append(Side(image, f"{name}/{file.name}"))
-        if sides[-1].sizes != sides[0].sizes:
-            raise VirtualStainError(
-                f"{sides[0]} and {sides[-1]} cannot be channels of one image; they need the same "
-                "axes and sizes."
-            )
-    if len(sides) == 1:
-        return sides[0]
-    channels = [side.image.channel(i) for side in sides for i in range(side.image.n_channels)]
-    return Side(stack_channels(channels), " + ".join(side.files for side in sides))

@@ -18,8 +18,7 @@ def image_files(folder: Path) -> dict[str, Path]:
     """
     found: dict[str, Path] = {}
     for file in sorted(folder.iterdir()):
-        # macOS leaves files such as ._a.tif beside those it copies.
-        if file.name.startswith(".") or not _is_image(file):
+        if not is_image(file):
             continue
         twin = found.setdefault(image_name(file), file)
         if twin is not file:
@@ -37,6 +36,10 @@ def is_store(path: Path) -> bool:
     return path.is_dir() and (path.suffix.lower() == ".zarr" or is_ome_zarr(path))
 
 
-def _is_image(file: Path) -> bool:
+def is_image(file: Path) -> bool:
+    """Whether a path is that of a TIFF file or an OME-Zarr, by its name."""
+    # macOS leaves files such as ._a.tif beside those it copies.
+    if file.name.startswith("."):
+        return False
     suffix = file.suffix.lower()
     return file.is_file() if suffix in (".tif", ".tiff") else suffix == ".zarr" and file.is_dir()

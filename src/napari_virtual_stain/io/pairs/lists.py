@@ -46,18 +46,27 @@ def from_list(path: Path, inputs: list[str], targets: list[str]) -> Pairs:
     """Return the pairs that a CSV file lists."""
     lines = listed(path)
     read = reader(len({file for line in lines for file in line.files}))
-    sources, wanted = [], []
+    sources: list[Image] = []
+    wanted: list[Image] = []
+    suspect: list[tuple[int, Image]] = []
     for line in lines:
         both = [read(file) for file in dict.fromkeys(line.files)]
         source, target = both[0], both[-1]
+        same = line.files[0].resolve() == line.files[1].resolve()
         if line.channels is not None:
             where = f"{path.name}, line {line.number}"
-            source = _numbered(source, line.channels[0], where)
-            target = _numbered(target, line.channels[1], where)
+            taken = [_positions(both[0], text, where) for text in line.channels]
+            source, target = (_taken(both[0], positions) for positions in taken)
+            same = not set(taken[0]).isdisjoint(taken[1])
+        if same:
+            suspect.append((len(sources), both[0]))
         sources.append(pick_channels(source, inputs) if inputs else source)
         wanted.append(target)
     if targets:
         wanted = pick_present(wanted, targets)
+    for number, file in suspect:
+        where = f"{path.name}, line {lines[number].number}"
+        _check_no_copy(file, sources[number], wanted[number], where)
     return [
         (Side(source, line.files[0].name), Side(target, line.files[1].name))
         for source, target, line in zip(sources, wanted, lines, strict=True)
@@ -143,20 +152,39 @@ def _file(listing: Path, cell: str, where: str) -> Path:
     return file
 
 
-def _numbered(image: Image, text: str, where: str) -> Image:
+def _positions(image: Image, text: str, where: str) -> list[int]:
     """Return the channels that a cell such as ``3``, ``[0, 2]`` or ``DAPI`` takes, from 0."""
     parts = [
         part.strip().strip("'\"") for part in text.removeprefix("[").removesuffix("]").split(",")
     ]
     try:
-        channels = [image.channel(int(part) if part.isdecimal() else part) for part in parts]
         if len(set(parts)) < len(parts):
             raise VirtualStainError("one is named twice.")
+        return [_position(image, part) for part in parts]
     except VirtualStainError as error:
         raise VirtualStainError(
             f"{where}: {text!r} is not a channel of {image.name}: {error} Channels are numbered "
             "from 0, or named."
         ) from None
-    if len(channels) > 1:
-        return stack_channels(channels)
-    return channels[0]
+
+
+def _position(image: Image, part: str) -> int:
+    which = int(part) if part.isdecimal() else part
+    channel = image.channel(which)  # raises if there is none
+    return which if isinstance(which, int) else image.channels.index(channel.channels[0])
+
+
+def _taken(image: Image, positions: Sequence[int]) -> Image:
+    channels = [image.channel(position) for position in positions]
+    return stack_channels(channels) if len(channels) > 1 else channels[0]
+
+
+def _check_no_copy(file: Image, source: Image, target: Image, where: str) -> None:
+    """Refuse a channel of a file that is input and target: a model would learn to copy it."""
+    both = [name for name in source.channels if name in target.channels]
+    if both or file.n_channels == 1:  # which may be called this or that
+        what = file.name if file.n_channels == 1 else f"the channel {both[0]!r} of {file.name}"
+        raise VirtualStainError(
+            f"{where}: {what} would be input and target, and a model would learn to copy it; name "
+            f"two files, or two channels ({','.join(ONE_FILE)})."
+        )

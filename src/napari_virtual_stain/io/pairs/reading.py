@@ -11,10 +11,11 @@ from napari_virtual_stain.image import Image
 from napari_virtual_stain.io._channels import pick_channels
 from napari_virtual_stain.io.pairs.channels import from_channels
 from napari_virtual_stain.io.pairs.csbdeep import from_patches
-from napari_virtual_stain.io.pairs.folders import from_folders
+from napari_virtual_stain.io.pairs.folders import are_folders, from_folders
 from napari_virtual_stain.io.pairs.image_files import image_files, is_store
 from napari_virtual_stain.io.pairs.in_silico import from_wells, well_files
 from napari_virtual_stain.io.pairs.lists import from_list
+from napari_virtual_stain.io.pairs.names import by_name, from_names
 from napari_virtual_stain.io.pairs.sides import Pairs, check_sizes, reader
 
 
@@ -35,7 +36,10 @@ def read_pairs(
           `targets` name channels, and both are needed;
         - a folder with one folder per channel, where files of the same name are a pair: `inputs`
           and `targets` name folders; of two folders, one needs to be named. Several folders
-          become channels of one image;
+          become channels of one image. Images beside such folders are left out;
+        - a folder of TIFF files or OME-Zarrs of one channel each, whose names differ by that of
+          the channel alone, as ``A1_bf.tif`` and ``A1_dapi.tif``: `inputs` and `targets` are these
+          parts of the names, and both are needed;
         - a folder of PNG files named as those of in silico labeling (Christiansen et al. 2018):
           `inputs` and `targets` name what follows ``channel-``; by default, transmitted light
           and all that is projected;
@@ -118,7 +122,15 @@ def _pairs(path: Path, inputs: list[str], targets: list[str]) -> Pairs:
     if path.is_dir() and not is_store(path):
         if wells := well_files(path):
             return from_wells(wells, inputs, targets)
-        if files := list(image_files(path).values()):
+        # Folders that are named as asked are what is meant, whatever else lies beside them.
+        if are_folders(path, [*inputs, *targets]):
+            return from_folders(path, inputs, targets)
+        files = list(image_files(path).values())
+        if inputs and targets and (named := by_name(files, [*inputs, *targets])):
+            first = next(iter(named[inputs[0]].values()))
+            if reader(len(files))(first).n_channels == 1:
+                return from_names(named, inputs, targets)
+        if files:
             return from_channels(files, inputs, targets)
         return from_folders(path, inputs, targets)
     suffix = path.suffix.lower()
