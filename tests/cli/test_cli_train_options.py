@@ -60,24 +60,11 @@ def test_a_gan_may_be_trained_without_its_discriminator(vstain, slide, tmp_path)
     assert io.load_model(model).spec.network.options == {"depth": 4, "filters": 2}
 
 
-@pytest.mark.parametrize(
-    ("more", "sentence"),
-    [
-        (["--option", "drop=0"], "has no option 'drop'; it has ndim"),
-        (
-            ["--preset", "fnet-2d", "--option", "filters=many"],
-            "takes a whole number from 1 to 1024 for 'filters'",
-        ),
-        (["--learning-rate", "0"], "the learning rate is a number above 0"),
-        (["--preset", "gvtnet-2"], "Did you mean 'gvtnet-2d'?"),
-        (["--preset", "gvtnet-projection"], "turns a z-stack into one plane"),
-    ],
-)
-def test_what_does_not_fit_is_one_sentence(vstain, slide, tmp_path, more, sentence):
+def test_what_does_not_fit_the_images_is_one_sentence(vstain, slide, tmp_path):
     model = tmp_path / "m.safetensors"
-    status, _, stderr = vstain(*arguments(slide, model, *more))
+    status, _, stderr = vstain(*arguments(slide, model, "--preset", "gvtnet-projection"))
     assert status == 1
-    assert sentence in " ".join(stderr.split())
+    assert "turns a z-stack into one plane" in stderr
     assert "Traceback" not in stderr
     assert not model.exists()
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
@@ -27,14 +28,21 @@ Axes = Annotated[
 ]
 
 
+@contextmanager
+def as_bad_arguments(option: str | None = None) -> Iterator[None]:
+    """Turn what is refused inside into a bad argument (exit status 2), of one option or several."""
+    try:
+        yield
+    except VirtualStainError as error:
+        raise typer.BadParameter(str(error), param_hint=option) from None
+
+
 def regions(texts: Sequence[str] | None, option: str = "--crop") -> dict[str, slice]:
     """Parse crops such as ``X=0:640``; a malformed one is a bad argument (exit status 2)."""
     found: dict[str, slice] = {}
     for text in texts or ():
-        try:
+        with as_bad_arguments(option):
             axis, region = parse_region(text)
-        except VirtualStainError as error:
-            raise typer.BadParameter(str(error), param_hint=option) from None
         if axis in found:
             raise typer.BadParameter(f"{axis} is cropped twice", param_hint=option)
         found[axis] = region

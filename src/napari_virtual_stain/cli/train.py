@@ -5,6 +5,7 @@ from __future__ import annotations
 import shlex
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import typer
@@ -15,11 +16,13 @@ from napari_virtual_stain.cli.arguments import (
     DeviceName,
     Overwrite,
     PrecisionName,
+    as_bad_arguments,
     model_file,
     regions,
 )
 from napari_virtual_stain.cli.assignments import assignments, changed, sizes
 from napari_virtual_stain.cli.output import drive, finish
+from napari_virtual_stain.cli.train_choices import check_recipe, check_used
 from napari_virtual_stain.cli.train_config import save_options
 from napari_virtual_stain.cli.train_pairs import PairSource
 from napari_virtual_stain.cli.train_session import (
@@ -47,7 +50,7 @@ def command(
     validation_crop: arg.ValidationCrop = None,
     validation: arg.Validation = None,
     autofocus: arg.Autofocus = False,
-    leave_out: arg.LeaveOut = 2.0,
+    leave_out: arg.LeaveOut = None,
     focused_plane: arg.FocusedPlane = None,
     check: arg.Check = False,
     correct: arg.Correct = False,
@@ -91,6 +94,7 @@ def command(
     It is kept as it goes, beside the model as NAME.vstain-run, and the same command with --resume
     goes on where it was stopped.
     """
+    check_used(context.params)
     chosen: dict[str, Any] = {
         "train_crop": regions(train_crop, "--train-crop"),
         "validation_crop": regions(validation_crop, "--validation-crop"),
@@ -103,7 +107,8 @@ def command(
     from napari_virtual_stain.training import preset as preset_named
     from napari_virtual_stain.training.parallel import is_first_process
 
-    recipe = preset_named(preset)
+    with as_bad_arguments("--preset"):
+        recipe = preset_named(preset)
     if augment:
         chosen["augmentation"] = changed(recipe.augmentation, augment, "--augment", "rotation=10")
     if loss:
@@ -112,40 +117,42 @@ def command(
     run, first = RunFile(run_file(target_file)), is_first_process()
     if first:
         check_unfinished(run, target_file, resume=resume, overwrite=overwrite)
-    source = PairSource(input_, target, autofocus, leave_out, focused_plane)
-    if validation is not None:
-        chosen["validation"] = source.read(validation)
-    found = source.read(pairs)
     if start is not None:
         chosen["start"] = load_model(start)
-    options = TrainOptions(
-        preset=preset,
-        steps=steps,
-        batch=batch,
-        learning_rate=learning_rate,
-        adversarial=adversarial,
-        equalize=equalize,
-        turns=turns,
-        averaging=averaging,
-        foreground=foreground,
-        patience=patience,
-        freeze=tuple(freeze or ()),
-        devices=devices,
-        nodes=nodes,
-        strategy=strategy,
-        seed=seed,
-        device=device,
-        precision=precision,
-        validate_every=validate_every,
-        half=half,
-        name=name or target_file.stem,
-        description=description,
-        data=data,
-        licence=licence,
-        attribution=attribution,
-        command=shlex.join(["vstain", *sys.argv[1:]]),
-        **chosen,
-    )
+    with as_bad_arguments():
+        options = TrainOptions(
+            preset=preset,
+            steps=steps,
+            batch=batch,
+            learning_rate=learning_rate,
+            adversarial=adversarial,
+            equalize=equalize,
+            turns=turns,
+            averaging=averaging,
+            foreground=foreground,
+            patience=patience,
+            freeze=tuple(freeze or ()),
+            devices=devices,
+            nodes=nodes,
+            strategy=strategy,
+            seed=seed,
+            device=device,
+            precision=precision,
+            validate_every=validate_every,
+            half=half,
+            name=name or target_file.stem,
+            description=description,
+            data=data,
+            licence=licence,
+            attribution=attribution,
+            command=shlex.join(["vstain", *sys.argv[1:]]),
+            **chosen,
+        )
+    check_recipe(options, loss)
+    source = PairSource(input_, target, autofocus, leave_out, focused_plane)
+    if validation is not None:
+        options = replace(options, validation=source.read(validation))
+    found = source.read(pairs)
     learned: Sequence[Pair] = found
     if check or correct:
         learned, options = checked(found, options, correct=correct, speak=first)

@@ -53,10 +53,11 @@ Autofocus = Annotated[
     ),
 ]
 LeaveOut = Annotated[
-    float,
+    float | None,
     _option(
         DATA,
-        "With --autofocus: leave out planes no further than this from the focus (µm).",
+        "With --autofocus: leave out planes no further than this from the focus (µm); by default "
+        "2.",
         min=0,
     ),
 ]

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from napari_virtual_stain.image import Image
 
+LEAVE_OUT = 2.0
+
 
 @dataclass(frozen=True)
 class PairSource:
@@ -21,8 +23,8 @@ class PairSource:
         As :func:`.read_pairs` takes them.
     autofocus : bool
         The path holds z-stacks; pairs are their planes and the plane in focus.
-    leave_out : float
-        Planes no further than this from the focused one are left out (µm).
+    leave_out : float, optional
+        Planes no further than this from the focused one are left out (µm); by default 2.
     focused : int, optional
         Position of the plane in focus; by default the sharpest.
     """
@@ -30,7 +32,7 @@ class PairSource:
     inputs: Sequence[str] | None = None
     targets: Sequence[str] | None = None
     autofocus: bool = False
-    leave_out: float = 2.0
+    leave_out: float | None = None
     focused: int | None = None
 
     def read(self, path: Path) -> list[tuple[Image, Image]]:
@@ -41,8 +43,9 @@ class PairSource:
             return read_pairs(path, inputs=self.inputs, targets=self.targets)
         from napari_virtual_stain.training.focus import focus_pairs
 
+        leave_out = LEAVE_OUT if self.leave_out is None else self.leave_out
         return [
             pair
             for stack in read_stacks(path, channels=self.inputs)
-            for pair in focus_pairs(stack, self.leave_out, focused=self.focused)
+            for pair in focus_pairs(stack, leave_out, focused=self.focused)
         ]
