@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from napari_virtual_stain import io
+from napari_virtual_stain.events import Losses
 from napari_virtual_stain.image import Image
 
 
@@ -120,3 +121,28 @@ def test_an_earlier_file_is_kept(train, tmp_path):
     assert status == 1
     assert "saved.yaml exists already" in stderr
     assert (tmp_path / "saved.yaml").read_text() == "steps: 1\n"
+
+
+def test_a_training_that_does_not_begin_saves_no_options(train, tmp_path):
+    saved = tmp_path / "saved.yaml"
+    more = ["--input", "phase", "--target", "DNA", "--steps", "1", "--batch", "2"]
+    tiny = ["--preset", "gvtnet-2d-small", "--option", "filters=2", "--save-config", saved]
+    status, stderr = train("one", *more, *tiny, "--train-crop", "X=0:500")
+    assert status == 1, stderr
+    assert not saved.exists()
+    status, stderr = train("one", *more, *tiny)
+    assert status == 0, stderr
+    assert saved.exists()
+
+
+def test_options_are_saved_with_the_first_step(train, tmp_path, monkeypatch):
+    def stop(self, event):
+        if isinstance(event, Losses):
+            raise KeyboardInterrupt
+
+    saved = tmp_path / "saved.yaml"
+    monkeypatch.setattr(io.TrainingLog, "add", stop)
+    more = ["--input", "phase", "--target", "DNA", "--batch", "2", "--log", "csv"]
+    tiny = ["--preset", "gvtnet-2d-small", "--option", "filters=2", "--save-config", saved]
+    assert train("one", *more, *tiny)[0] == 130
+    assert saved.exists()

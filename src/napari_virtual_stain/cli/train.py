@@ -6,6 +6,7 @@ import shlex
 import sys
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import typer
@@ -30,6 +31,7 @@ from napari_virtual_stain.cli.train_session import (
     checked,
     kept_when_interrupted,
     logged,
+    once_begun,
     output_names,
 )
 from napari_virtual_stain.events import run as run_work
@@ -164,7 +166,9 @@ def command(
     goes_on = resume and run.exists
     check_writable(target_file, overwrite)
     if save_config is not None:
-        save_options(context, save_config, overwrite or goes_on)
+        replaces = overwrite or goes_on
+        check_writable(save_config, replaces)
+        work = once_begun(work, partial(save_options, context, save_config, replaces))
     if log is not None:
         from napari_virtual_stain.io import TrainingLog
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from napari_virtual_stain.cli.output import drive, say
 from napari_virtual_stain.errors import VirtualStainError
-from napari_virtual_stain.events import Event, Result, Work
+from napari_virtual_stain.events import Event, Losses, Result, Work
 from napari_virtual_stain.events import run as run_work
 
 if TYPE_CHECKING:
@@ -114,6 +114,25 @@ def logged(work: Work[Result], log: Log) -> Work[Result]:
     finally:
         work.close()
         log.close()
+
+
+def once_begun(work: Work[Result], act: Callable[[], object]) -> Work[Result]:
+    """Do `work`, and `act` after its first step: what fails before that leaves nothing behind."""
+    acted = False
+    try:
+        while True:
+            event = next(work)
+            if isinstance(event, Losses) and not acted:
+                acted = True
+                act()
+            yield event
+    except StopIteration as end:
+        if not acted:  # An earlier run has done all steps.
+            act()
+        result: Result = end.value
+        return result
+    finally:
+        work.close()
 
 
 def output_names(pairs: Sequence[tuple[Image, Image]]) -> list[str]:
