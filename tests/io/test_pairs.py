@@ -66,6 +66,12 @@ def test_a_channel_cannot_be_both(tmp_path):
         read_pairs(tmp_path, inputs="phase", targets=["DAPI", "phase"])
 
 
+def test_a_channel_is_given_once(tmp_path):
+    write(tmp_path / "a.tif", "CYX", ["bf", "dapi"])
+    with pytest.raises(VirtualStainError, match="'bf' is given twice as an input; once is enough"):
+        read_pairs(tmp_path, inputs=["bf", "bf"], targets=["dapi"])
+
+
 def test_two_files_of_one_name_are_refused(tmp_path):
     write(tmp_path / "a.ome.tif", "CYX", ["a", "b"])
     write(tmp_path / "a.tif", "CYX", ["a", "b"])

@@ -135,12 +135,23 @@ class TrainOptions:
             raise VirtualStainError(
                 f"{self.devices} devices on {self.nodes} machines are more than can train together."
             )
-        for option, below in (("averaging", 1.0), ("foreground", 1.0000001)):
-            value = getattr(self, option)
-            if value is not None and not (is_number(value) and 0 <= value < below):
+        for option in ("inputs", "targets"):
+            names = getattr(self, option)
+            if names is not None and not isinstance(names, str) and len({*names}) < len(names):
                 raise VirtualStainError(
-                    f"the option {option} is a number from 0 to 1, not {value!r}."
+                    f"the {option} {', '.join(map(repr, names))} name one channel twice; once is "
+                    "enough."
                 )
+        share, decay = self.foreground, self.averaging
+        if share is not None and not (is_number(share) and 0 <= share <= 1):
+            raise VirtualStainError(
+                f"the option foreground is a number from 0 to 1, not {share!r}."
+            )
+        if decay is not None and not (is_number(decay) and 0 <= decay < 1):
+            raise VirtualStainError(
+                "the option averaging is a number from 0 (no average) to below 1, such as 0.999, "
+                f"not {decay!r}."
+            )
         for axis, size in self.voxel_size.items():
             if axis not in SPATIAL or not (is_number(size) and 0 < size < math.inf):
                 raise VirtualStainError(
@@ -148,7 +159,8 @@ class TrainOptions:
                     f"{axis!r}."
                 )
         for crop in (self.train_crop, self.validation_crop):
-            check_crop(crop)
+            _check_part(crop)
+        _check_strategy(self.strategy)
         rate = self.learning_rate
         if rate is not None and not (is_number(rate) and 0 < rate < math.inf):
             raise VirtualStainError(
@@ -161,3 +173,29 @@ class TrainOptions:
                 f"there is no precision {self.precision!r}; choose one of "
                 f"{', '.join(get_args(Precision))}."
             )
+
+
+def _check_part(crop: Mapping[str, slice]) -> None:
+    """Refuse a crop that is no range of pixels, or holds none."""
+    check_crop(crop)
+    for axis, part in crop.items():
+        if part.step not in (None, 1):
+            raise VirtualStainError(
+                f"the crop of {axis} has a step of {part.step}, and a training takes all pixels; "
+                "leave the step out."
+            )
+        if part.stop is not None and 0 <= part.stop <= (part.start or 0):
+            raise VirtualStainError(
+                f"the crop {axis}={part.start or 0}:{part.stop} is empty; its second number, where "
+                "it ends, is larger than the first."
+            )
+
+
+def _check_strategy(strategy: Any) -> None:
+    """Refuse strategies by which processes would not begin with the command."""
+    words = strategy.split("_") if isinstance(strategy, str) else []
+    if not words or not {"spawn", "fork", "notebook", "dp"}.isdisjoint(words):
+        raise VirtualStainError(
+            f"the strategy {strategy!r} cannot train here: each process has to begin with the "
+            "command itself; choose auto, ddp or another that does so."
+        )

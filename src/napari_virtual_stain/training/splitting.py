@@ -32,12 +32,20 @@ def parts(
     Raises
     ------
     VirtualStainError
-        If the parts that the user named overlap, or the image is too narrow to be split.
+        If a part that the user named leaves the image, if it is all of it, if the two overlap, or
+        the image is too narrow to be split.
     """
+    for crop in (train_crop, validation_crop):
+        image.crop(crop)  # raises, in the numbers that the user named
     if not validation_crop:
         return split_in_space(image, train_crop)
     if not train_crop:
         train_crop = _rest(image, validation_crop)
+        if any(part.start == part.stop for part in train_crop.values()):
+            raise VirtualStainError(
+                f"the validation part is all of {image.name}, so nothing is left to learn from; "
+                "name a smaller part, or validation pairs."
+            )
     sizes = image.sizes
     for axis in {*train_crop, *validation_crop}:
         one, other = (

@@ -72,7 +72,7 @@ def read_pairs(
         If an image lacks some of the targets.
     """
     path = Path(path).expanduser()
-    input_names, target_names = _names(inputs), _names(targets)
+    input_names, target_names = _names(inputs, "an input"), _names(targets, "a target")
     if both := [name for name in input_names if name in target_names]:
         raise VirtualStainError(
             f"{both[0]!r} is given as an input and as a target; a model would learn to copy it."
@@ -113,7 +113,7 @@ def read_stacks(
             raise VirtualStainError(
                 f"{path} holds no images: neither TIFF files (*.tif, *.tiff) nor OME-Zarrs."
             )
-    read, names = reader(len(files)), _names(channels)
+    read, names = reader(len(files)), _names(channels, "a channel")
     images = [read(file) for file in files]
     return [pick_channels(image, names) for image in images] if names else images
 
@@ -141,5 +141,8 @@ def _pairs(path: Path, inputs: list[str], targets: list[str]) -> Pairs:
     return from_channels([path], inputs, targets)
 
 
-def _names(names: Sequence[str] | None) -> list[str]:
-    return [names] if isinstance(names, str) else list(names or [])
+def _names(names: Sequence[str] | None, role: str) -> list[str]:
+    found = [names] if isinstance(names, str) else list(names or [])
+    if twice := [name for name in found if found.count(name) > 1]:
+        raise VirtualStainError(f"{twice[0]!r} is given twice as {role}; once is enough.")
+    return found
