@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dask.array as da
 import numpy as np
 import pytest
 
@@ -109,3 +110,43 @@ def test_regions_that_were_drawn_apart_are_fine():
     one = pair("TYX", learn=left, score=~left)
     assert texts([one], {}, {}, [one]) == []
     assert texts([one], {}, {"T": slice(4, 6)}) == []
+
+
+def noise(seed, shape=(32, 64), dtype=np.uint16):
+    return np.random.default_rng(seed).integers(0, 999, shape).astype(dtype)
+
+
+def noisy(values, name="field", axes="YX"):
+    return Image(values, axes, name=name), Image(values, axes)
+
+
+@pytest.mark.parametrize("lazy", [False, True])
+def test_an_image_that_was_read_twice_is_the_same(lazy):
+    def read(seed):
+        values = noise(seed, (3, 32, 64))
+        return da.from_array(values, chunks=(1, 32, 64)) if lazy else values
+
+    one, again, another = (noisy(read(seed), axes="ZYX") for seed in (0, 0, 1))
+    (text,) = texts([one], {}, {}, [again])
+    assert text.startswith("field is among the pairs to train on and to score on")
+    assert texts([one], {}, {}, [another]) == []
+    assert texts([one], {"X": slice(0, 40)}, {"X": slice(40, 64)}, [again]) == []
+
+
+def test_images_that_differ_in_a_pixel_are_not_the_same():
+    values = noise(0)
+    values[0, 0] += 1
+    assert texts([noisy(noise(0))], {}, {}, [noisy(values)]) == []
+    assert texts([noisy(noise(0))], {}, {}, [noisy(noise(0, dtype=np.int32))]) == []
+
+
+def test_planes_of_a_stack_are_warned_of_in_one_line():
+    planes = [noisy(noise(z), f"s z {z}") for z in range(6)]
+    (text,) = texts(planes[:4], {}, {}, planes[4:])
+    assert text.startswith("s z 0 and s z 4 look like planes of one stack")
+    assert "(and 7 more pairs of them)" in text
+    again = [noisy(noise(z), f"s z {z}") for z in range(6)]
+    (text,) = texts(planes, {}, {}, again)
+    assert text.startswith("s z 0 and 5 more are among the pairs to train on and to")
+    others = [noisy(noise(9 + z), f"r z {z}") for z in range(3)]
+    assert len(texts([*planes[:4], *others[:2]], {}, {}, [*planes[4:], *others[2:]])) == 2

@@ -6,6 +6,7 @@ that has learned one has all but seen the other, and its score says nothing abou
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Iterable, Mapping, Sequence
 
@@ -14,6 +15,7 @@ from napari_virtual_stain.events import Notice
 from napari_virtual_stain.image import Image
 from napari_virtual_stain.training.options import Pair
 from napari_virtual_stain.training.pairs import TrainingPair, as_pairs
+from napari_virtual_stain.training.same_pixels import Sameness
 from napari_virtual_stain.training.splitting import parts
 
 Crop = Mapping[str, slice]
@@ -51,17 +53,13 @@ def split_warnings(
     Returns
     -------
     list of Notice
-        All of them warnings, none twice. Empty where the two sides are apart in X or Y, as they
-        are where a split is left to the program.
+        All of them warnings, none twice, and one for all planes of a stack. Empty where the two
+        sides are apart in X or Y, as they are where a split is left to the program.
     """
     learned, scored = as_pairs(pairs), as_pairs(validation)
     texts: dict[str, None] = {}
     if scored:
-        for one in learned:
-            for other in scored:
-                if _regions_apart(one, other):
-                    continue
-                texts.update(dict.fromkeys(_between(one, other, train_crop, validation_crop)))
+        texts = dict.fromkeys(_across(learned, scored, train_crop, validation_crop))
     elif validation_crop:
         for pair in learned:
             if pair.score is None:
@@ -70,25 +68,47 @@ def split_warnings(
     return [Notice(text, warning=True) for text in texts]
 
 
-def _between(
-    one: TrainingPair, other: TrainingPair, train_crop: Crop, validation_crop: Crop
+def _across(
+    learned: Sequence[TrainingPair],
+    scored: Sequence[TrainingPair],
+    train_crop: Crop,
+    validation_crop: Crop,
 ) -> Iterable[str]:
-    learned, scored = one.source, other.source
-    if learned.data is scored.data:
-        if not _apart(learned, train_crop, validation_crop, "TZYX"):
-            yield (
-                f"{learned.name} is among the pairs to train on and to score on, so the score "
-                "would be of what was trained on; score on another pair, or on a part that is not "
-                "trained on."
-            )
-            return
-        yield from _within(learned, train_crop, validation_crop)
-    elif (what := _numbered_alike(learned.name, scored.name)) and not _apart(
-        learned, train_crop, validation_crop, "YX"
-    ):
+    """Yield what there is to say about pairs to train on and others to score on."""
+    same = Sameness()
+    recordings = {pair.source.name: _recording(pair.source.name) for pair in (*learned, *scored)}
+    both: dict[str, str] = {}
+    alike: dict[tuple[str, str], list[str]] = {}
+    for one, other in itertools.product(learned, scored):
+        if _regions_apart(one, other):
+            continue
+        name = one.source.name
+        recording = recordings[name]
+        if same(one.source, other.source):
+            if _apart(one.source, train_crop, validation_crop, "TZYX"):
+                yield from _within(one.source, train_crop, validation_crop)
+            else:
+                both[name] = recording
+        elif (
+            recording == recordings[other.source.name]
+            and (what := _numbered_alike(name, other.source.name))
+            and not _apart(one.source, train_crop, validation_crop, "YX")
+        ):
+            alike.setdefault((recording, what), []).append(f"{name} and {other.source.name}")
+    if both:
+        others = f" and {len(both) - 1} more are" if len(both) > 1 else " is"
         yield (
-            f"{learned.name} and {scored.name} look like {what}, of which one is trained on and "
-            f"the other scored. {FLATTERS} Score on another field, or split each image in X or Y."
+            f"{next(iter(both))}{others} among the pairs to train on and to score on, so the score "
+            "would be of what was trained on; score on another pair, or on a part that is not "
+            "trained on."
+        )
+    for (recording, what), found in alike.items():
+        if recording in both.values():
+            continue  # That is worse, and said.
+        more = f" (and {len(found) - 1} more pairs of them)" if len(found) > 1 else ""
+        yield (
+            f"{found[0]} look like {what}, of which one is trained on and the other scored{more}. "
+            f"{FLATTERS} Score on another field, or split each image in X or Y."
         )
 
 
@@ -133,10 +153,13 @@ def _gap(image: Image, train_crop: Crop, validation_crop: Crop, axis: str) -> in
     return gap if gap >= 0 else None
 
 
+def _recording(name: str) -> str:
+    """Return what frames of one movie, or planes of one stack, have in common in their names."""
+    return _NUMBERED.sub("#", name).casefold()
+
+
 def _numbered_alike(one: str, other: str) -> str:
-    """Return what two names tell apart, if that is a number of a frame or a plane; else nothing."""
-    if _NUMBERED.sub("#", one).casefold() != _NUMBERED.sub("#", other).casefold():
-        return ""
+    """Return what tells names of one recording apart: frames or planes; nothing if they agree."""
     found = zip(_NUMBERED.finditer(one), _NUMBERED.finditer(other), strict=True)
     differing = [a["what"].casefold() for a, b in found if a[0] != b[0]]
     if not differing:
