@@ -42,11 +42,17 @@ def test_a_table_of_losses(tmp_path):
     ]
 
 
-def test_scores_are_on_the_disk_at_once(tmp_path):
+def test_each_step_is_on_the_disk_at_once(tmp_path):
     log = TrainingLog(tmp_path, "csv", ["DNA"])
     log.add(Losses(1, 1.0))
+    assert len(table(tmp_path)) == 2
     log.add(Losses(2, 1.0, (0.5,)))
-    assert len(table(tmp_path)) == 3
+    log.add(Losses(3, 1.0))
+    assert len(table(tmp_path)) == 4
+    again = TrainingLog(tmp_path, "csv", ["DNA"], resumes=True)  # The first was killed.
+    again.add(Losses(3, 2.0))
+    again.close()
+    assert table(tmp_path)[1:] == ["1,1,", "2,1,0.5", "3,2,"]
     log.close()
 
 

@@ -113,8 +113,8 @@ class _Table:
         assert self._file is not None
         scores = [_number(score) for score in losses.validation] or [""] * len(self._outputs)
         self._file.write(_lines([[str(losses.step), _number(losses.training), *scores]]))
-        if losses.validation:
-            self._file.flush()
+        # A training that was killed goes on after the step that was kept; no row before may lack.
+        self._file.flush()
 
     def close(self) -> None:
         if self._file is not None:
