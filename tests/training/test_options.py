@@ -7,7 +7,7 @@ import pytest
 
 from napari_virtual_stain.errors import VirtualStainError
 from napari_virtual_stain.image import Image
-from napari_virtual_stain.training import TrainOptions
+from napari_virtual_stain.training import Augmentation, LossOptions, TrainOptions
 from napari_virtual_stain.training.splitting import parts
 
 
@@ -23,6 +23,16 @@ from napari_virtual_stain.training.splitting import parts
         ({"strategy": "ddp_spawn"}, "'ddp_spawn' cannot train here.*choose auto, ddp"),
         ({"strategy": "dp"}, "'dp' cannot train here"),
         ({"strategy": None}, "None cannot train here"),
+        ({"loss": "msd"}, "there is no loss 'msd'; choose 'mse'"),
+        ({"loss": {"sim": 1}}, "the loss of a training has no 'sim'. Did you mean 'ssim'"),
+        ({"loss": 3}, "the parts of the loss are given by name, .*'ssim': 0.5.*not as 3"),
+        ({"augmentation": {"rotate": 10}}, "has no 'rotate'. Did you mean 'rotation'"),
+        ({"augmentation": {"rotation": 999}}, "rotation of an augmentation is a number from 0"),
+        ({"augmentation": True}, "the parts of the augmentation are given by name, .*not as True"),
+        ({"start": "model.safetensors"}, r"such as vs\.load_model\('model\.safetensors'\), not"),
+        ({"freeze": 3}, r"are names, such as \['encoders'\], not 3"),
+        ({"network_options": ["dropout"]}, "options of the network are given by name"),
+        ({"voxel_size": 0.3}, "voxel sizes to train at are given by name, .*, not as 0.3"),
     ],
 )
 def test_choices_that_there_are_not(options, said):
@@ -41,6 +51,14 @@ def test_choices_that_there_are_not(options, said):
 )
 def test_choices_at_the_edge(options):
     TrainOptions(**options)
+
+
+def test_choices_may_be_given_in_short():
+    chosen = TrainOptions(loss="mae", augmentation={"rotation": 10}, freeze="encoders")
+    assert chosen.loss == LossOptions(value="mae")
+    assert chosen.augmentation == Augmentation(rotation=10)
+    assert chosen.freeze == ("encoders",)
+    assert TrainOptions(loss={"ssim": 0.5}).loss == LossOptions(ssim=0.5)
 
 
 @pytest.mark.parametrize(

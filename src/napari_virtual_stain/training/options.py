@@ -12,6 +12,13 @@ from napari_virtual_stain.image import SPATIAL, Image
 from napari_virtual_stain.inference import Device, Precision
 from napari_virtual_stain.inference.options import check_crop, is_number, whole_number
 from napari_virtual_stain.training.augmentation import Augmentation
+from napari_virtual_stain.training.given_options import (
+    as_augmentation,
+    as_loss,
+    as_parts,
+    as_start,
+    check_mapping,
+)
 from napari_virtual_stain.training.losses import LossOptions
 from napari_virtual_stain.training.pairs import TrainingPair
 
@@ -51,9 +58,11 @@ class TrainOptions:
         Flip patches and turn them by quarters at random. Without, where the light has a
         direction that the image shows, as the shear of DIC.
     augmentation : Augmentation, optional
-        What else is done to patches; by default as the preset says.
+        What else is done to patches, or a mapping such as ``{"rotation": 10}``; by default as the
+        preset says.
     loss : LossOptions, optional
-        What is minimized; by default as the preset says.
+        What is minimized, or a mapping such as ``{"ssim": 0.5}``, or ``"mse"`` or ``"mae"`` for
+        that alone; by default as the preset says.
     averaging : float, optional
         Decay of the running average of the weights that is scored and kept, 0 for none; by
         default as the preset says.
@@ -67,7 +76,8 @@ class TrainOptions:
     start : StainModel, optional
         Begin with its weights, and with its network in place of the preset's.
     freeze : sequence of str
-        Parts of the network that stay as they are: beginnings of the names of its parameters.
+        Parts of the network that stay as they are: beginnings of the names of its parameters. A
+        text is one of them.
     devices, nodes : int
         Processes on each machine, and machines; each process draws a batch of its own.
     strategy : str
@@ -126,6 +136,16 @@ class TrainOptions:
     command: str = ""
 
     def __post_init__(self) -> None:
+        for option, as_what in (
+            ("loss", as_loss),
+            ("augmentation", as_augmentation),
+            ("start", as_start),
+            ("freeze", as_parts),
+        ):
+            if getattr(self, option) is not None:
+                object.__setattr__(self, option, as_what(getattr(self, option)))
+        check_mapping(self.network_options, "options of the network", "{'dropout': 0}")
+        check_mapping(self.voxel_size, "voxel sizes to train at", "{'Y': 0.3, 'X': 0.3}")
         for option in ("steps", "batch", "validate_every", "patience", "devices", "nodes"):
             value = getattr(self, option)
             if value is not None:
