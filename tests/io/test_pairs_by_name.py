@@ -10,6 +10,7 @@ from napari_virtual_stain.image import Image
 from napari_virtual_stain.io.images import write_image
 from napari_virtual_stain.io.pairs import read_pairs
 
+TWO, ONE = "input,target", "path_tiff,channel_signal,channel_target"
 RANDOM = np.random.default_rng(2)
 
 
@@ -107,12 +108,22 @@ def test_folders_beside_files_of_several_channels_are_not_taken_by_half(tmp_path
 @pytest.mark.parametrize(
     ("header", "line", "options", "said"),
     [
-        ("input,target", "a.tif,a.tif", {}, "a would be"),
-        ("input,target", "a.tif,./a.tif", {"inputs": ["bf"], "targets": ["dapi"]}, "a would be"),
-        ("input,target", "b.tif,b.tif", {}, "the channel 'bf' of b would be"),
-        ("input,target", "b.tif,b.tif", {"targets": ["bf"]}, "the channel 'bf' of b would be"),
-        ("path_tiff,channel_signal,channel_target", "b.tif,0,bf", {}, "the channel 'bf' of b"),
-        ("path_tiff,channel_signal,channel_target", "a.tif,0,0", {}, "a would be"),
+        (TWO, "a.tif,a.tif", {}, r"a\.tif would be"),
+        (
+            "input,target",
+            "a.tif,./a.tif",
+            {"inputs": ["bf"], "targets": ["dapi"]},
+            r"a\.tif would be",
+        ),
+        (TWO, "b.tif,b.tif", {}, r"b\.tif, channel 'bf', would be"),
+        (TWO, "b.tif,b.tif", {"targets": ["bf"]}, r"b\.tif, channel 'bf', would be"),
+        (
+            "path_tiff,channel_signal,channel_target",
+            "b.tif,0,bf",
+            {},
+            r"b\.tif, channel 'bf', would",
+        ),
+        (ONE, "a.tif,0,0", {}, r"a\.tif would be"),
     ],
 )
 def test_a_line_of_a_list_is_no_copy(tmp_path, header, line, options, said):

@@ -48,7 +48,7 @@ def from_list(path: Path, inputs: list[str], targets: list[str]) -> Pairs:
     read = reader(len({file for line in lines for file in line.files}))
     sources: list[Image] = []
     wanted: list[Image] = []
-    suspect: list[tuple[int, Image]] = []
+    suspect: list[tuple[int, int]] = []
     for line in lines:
         both = [read(file) for file in dict.fromkeys(line.files)]
         source, target = both[0], both[-1]
@@ -59,14 +59,14 @@ def from_list(path: Path, inputs: list[str], targets: list[str]) -> Pairs:
             source, target = (_taken(both[0], positions) for positions in taken)
             same = not set(taken[0]).isdisjoint(taken[1])
         if same:
-            suspect.append((len(sources), both[0]))
+            suspect.append((len(sources), both[0].n_channels))
         sources.append(pick_channels(source, inputs) if inputs else source)
         wanted.append(target)
     if targets:
         wanted = pick_present(wanted, targets)
-    for number, file in suspect:
-        where = f"{path.name}, line {lines[number].number}"
-        _check_no_copy(file, sources[number], wanted[number], where)
+    for number, channels in suspect:
+        where = f"{path.name}, line {lines[number].number}: {lines[number].files[0].name}"
+        _check_no_copy(channels, sources[number], wanted[number], where)
     return [
         (Side(source, line.files[0].name), Side(target, line.files[1].name))
         for source, target, line in zip(sources, wanted, lines, strict=True)
@@ -179,12 +179,21 @@ def _taken(image: Image, positions: Sequence[int]) -> Image:
     return stack_channels(channels) if len(channels) > 1 else channels[0]
 
 
-def _check_no_copy(file: Image, source: Image, target: Image, where: str) -> None:
-    """Refuse a channel of a file that is input and target: a model would learn to copy it."""
+def _check_no_copy(channels: int, source: Image, target: Image, where: str) -> None:
+    """Refuse a channel that is input and target, where both sides are of one file.
+
+    Parameters
+    ----------
+    channels : int
+        Of the file. A single one may be called this or that.
+    source, target : Image
+    where : str
+        The line and the file.
+    """
     both = [name for name in source.channels if name in target.channels]
-    if both or file.n_channels == 1:  # which may be called this or that
-        what = file.name if file.n_channels == 1 else f"the channel {both[0]!r} of {file.name}"
+    if both or channels == 1:
+        which = f", channel {both[0]!r}," if channels > 1 else ""
         raise VirtualStainError(
-            f"{where}: {what} would be input and target, and a model would learn to copy it; name "
+            f"{where}{which} would be input and target, and a model would learn to copy it; name "
             f"two files, or two channels ({','.join(ONE_FILE)})."
         )
