@@ -93,6 +93,15 @@ def test_a_training_that_was_stopped_may_be_discarded(train, interrupted, tmp_pa
     assert not (tmp_path / "m.vstain-run").exists()
 
 
+def test_what_fails_discards_nothing(train, interrupted, tmp_path):
+    interrupted(3)
+    assert train()[0] == 130
+    before = (tmp_path / "m.vstain-run").read_bytes()
+    status, stderr = train("--overwrite", "--train-crop", "X=0:500")
+    assert status == 1, stderr
+    assert (tmp_path / "m.vstain-run").read_bytes() == before
+
+
 def test_other_options_are_not_gone_on_with(train, interrupted, tmp_path):
     interrupted(3)
     assert train()[0] == 130

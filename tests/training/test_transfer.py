@@ -52,9 +52,8 @@ def test_channels_are_taken_by_their_names(earlier):
 
 
 def test_its_voxel_size_is_that_of_the_model(earlier):
-    source, target = (
-        image.replace(voxel_size={"Y": 1.0, "X": 1.0}) for image in blobs(1, (96, 192))
-    )
+    um = {"Y": 1.0, "X": 1.0}
+    source, target = (image.replace(voxel_size=um) for image in blobs(1, (96, 192)))
     chosen = {**QUICK, "network_options": {}, "start": earlier, "steps": 1}
     assert train([(source, target)], **chosen).spec.voxel_size == {"Y": 0.5, "X": 0.5}
     given = train([(source, target)], **chosen, voxel_size={"Y": 2, "X": 2})

@@ -116,7 +116,7 @@ def command(
     if loss:
         chosen["loss"] = changed(recipe.loss, loss, "--loss", "ssim=0.5")
     target_file = model_file(output)
-    run, first = RunFile(run_file(target_file)), is_first_process()
+    run, first = RunFile(run_file(target_file), anew=not resume), is_first_process()
     if first:
         check_unfinished(run, target_file, resume=resume, overwrite=overwrite)
     if start is not None:
@@ -175,8 +175,6 @@ def command(
         folder = log_folder or target_file.with_name(f"{target_file.stem}.logs")
         names = output_names(found)
         work = logged(work, TrainingLog(folder, log, names, resumes=goes_on, overwrite=overwrite))
-    if not goes_on:
-        run.done()
     with kept_when_interrupted(run):
         model = drive(work, "Training")
     path = save_model(model, target_file, half=half, overwrite=overwrite)

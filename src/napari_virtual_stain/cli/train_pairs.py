@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from napari_virtual_stain.image import Image
+    from napari_virtual_stain.training.options import Pair
 
 LEAVE_OUT = 2.0
 
@@ -35,12 +35,17 @@ class PairSource:
     leave_out: float | None = None
     focused: int | None = None
 
-    def read(self, path: Path) -> list[tuple[Image, Image]]:
+    def read(self, path: Path) -> list[Pair]:
         """Return the pairs of a path."""
         from napari_virtual_stain.io import read_pairs, read_stacks
 
         if not self.autofocus:
-            return read_pairs(path, inputs=self.inputs, targets=self.targets)
+            pairs = read_pairs(path, inputs=self.inputs, targets=self.targets)
+            if path.suffix.lower() != ".npz":
+                return list(pairs)
+            from napari_virtual_stain.training import TrainingPair
+
+            return [TrainingPair(*pair, pooled=True) for pair in pairs]
         from napari_virtual_stain.training.focus import focus_pairs
 
         leave_out = LEAVE_OUT if self.leave_out is None else self.leave_out

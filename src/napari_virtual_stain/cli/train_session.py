@@ -14,7 +14,6 @@ from napari_virtual_stain.events import Event, Losses, Result, Work
 from napari_virtual_stain.events import run as run_work
 
 if TYPE_CHECKING:
-    from napari_virtual_stain.image import Image
     from napari_virtual_stain.io import RunFile
     from napari_virtual_stain.training import TrainingPair, TrainOptions
     from napari_virtual_stain.training.options import Pair
@@ -96,7 +95,7 @@ def kept_when_interrupted(run: RunFile) -> Iterator[None]:
     try:
         yield
     except KeyboardInterrupt:
-        if run.exists:
+        if run.holds:
             say(f"the training is kept in {run.path}; the same command with --resume goes on.")
         raise
 
@@ -135,9 +134,11 @@ def once_begun(work: Work[Result], act: Callable[[], object]) -> Work[Result]:
         work.close()
 
 
-def output_names(pairs: Sequence[tuple[Image, Image]]) -> list[str]:
+def output_names(pairs: Sequence[Pair]) -> list[str]:
     """Return the names of what will be predicted: the targets in the order of their appearance."""
+    from napari_virtual_stain.training.pairs import as_pairs
+
     names: dict[str, None] = {}
-    for _, target in pairs:
-        names |= dict.fromkeys(target.channels or ["target"])
+    for pair in as_pairs(pairs):
+        names |= dict.fromkeys(pair.target.channels or ["target"])
     return list(names)

@@ -58,11 +58,17 @@ class RunFile:
     anew : bool
         Whether an unfinished training that is there is passed over. It stays until there is
         something of the new one to keep.
+
+    Attributes
+    ----------
+    holds : bool
+        Whether what is there is of this training.
     """
 
     def __init__(self, path: str | os.PathLike[str], *, anew: bool = False) -> None:
         self.path = Path(path).expanduser()
         self._anew = anew
+        self.holds = False
         self._key: dict[str, Any] = {}
 
     @property
@@ -93,6 +99,7 @@ class RunFile:
                 f"{_differences(kept, self._key)}. Resume it with what it was begun with, or "
                 "discard it (on the command line --overwrite)."
             )
+        self.holds = True
         return Snapshot(_arrays(self.path), values)
 
     def keep(self, snapshot: Snapshot) -> None:
@@ -119,6 +126,7 @@ class RunFile:
         with disk_errors(self.path):
             self.path.parent.mkdir(parents=True, exist_ok=True)
             write_safely(self.path, save(arrays, {RUN_KEY: content}))
+        self.holds = True
 
     def done(self) -> None:
         """Forget the run: its result is safe.

@@ -36,8 +36,8 @@ class TrainingPair:
         Whether the time points are measured together, as patches that were cut from images:
         each by itself, one of background would be stretched to the contrast of cells.
     cut : mapping of str to tuple of int
-        Where the images begin in those that they were cut from, and how long these are (px by
-        axis). Crops are of these.
+        Where the target begins in the one that it was cut from, and how long that is (px by axis).
+        Crops are of that.
 
     Raises
     ------

@@ -43,7 +43,7 @@ class Stored:
 
 
 def from_patches(path: Path, inputs: list[str], targets: list[str]) -> Pairs:
-    """Return a pair for each patch; a channel axis becomes C, names pick of its channels."""
+    """Return one pair, with the patches along T; a channel axis becomes C, names pick of it."""
     try:
         with zipfile.ZipFile(path) as archive:
             stored = {name: _stored(path, archive, name) for name in ("X", "Y", "axes")}
@@ -64,18 +64,14 @@ def from_patches(path: Path, inputs: list[str], targets: list[str]) -> Pairs:
             f"{path.name} holds {len(source[0])} patches in X and {len(target[0])} in Y; each "
             "needs its partner."
         )
-    pairs = []
-    for number in range(len(source[0])):
-        what = f"{path.stem} {number + 1}"
-        image = Image(source[0][number], source[1], name=what)
-        stained = Image(target[0][number], target[1], name=what)
-        pairs.append(
-            (
-                Side(pick_channels(image, inputs) if inputs else image, f"X of {path.name}"),
-                Side(pick_channels(stained, targets) if targets else stained, f"Y of {path.name}"),
-            )
+    image = Image(source[0], f"T{source[1]}", name=path.stem)
+    stained = Image(target[0], f"T{target[1]}", name=path.stem)
+    return [
+        (
+            Side(pick_channels(image, inputs) if inputs else image, f"X of {path.name}"),
+            Side(pick_channels(stained, targets) if targets else stained, f"Y of {path.name}"),
         )
-    return pairs
+    ]
 
 
 def _stored(path: Path, archive: zipfile.ZipFile, name: str) -> Stored:

@@ -47,8 +47,9 @@ def read_pairs(
           it: `inputs` and `targets`, where given, name channels of the files. Those of
           pytorch_fnet will do as well: ``path_signal,path_target``, and
           ``path_tiff,channel_signal,channel_target`` with channels numbered from 0;
-        - an ``.npz`` file of patches as CSBDeep writes them (``X``, ``Y`` and ``axes``): each
-          patch is a pair.
+        - an ``.npz`` file of patches as CSBDeep writes them (``X``, ``Y`` and ``axes``): one pair,
+          with the patches along T. Train with ``TrainingPair(*pair, pooled=True)``, as by itself
+          a patch of background would be stretched to the contrast of cells.
     inputs, targets : sequence of str, optional
         Names of channels or folders, see there.
 
