@@ -8,7 +8,8 @@ import sys
 import numpy as np
 import pytest
 
-from napari_virtual_stain.gui.train import work
+from napari_virtual_stain.events import Losses
+from napari_virtual_stain.gui.train import state, work
 from napari_virtual_stain.gui.train.own_layers import HELD_OUT_TITLE
 from napari_virtual_stain.gui.train.state import Stage
 from napari_virtual_stain.gui.train.unfinished import unfinished_runs
@@ -326,6 +327,77 @@ def test_an_unfinished_run_goes_on(ready, kept_often, models, qtbot):
     assert ready.training.file == left.path
     ready.controls.cancel.click()
     wait(qtbot, ready)
+
+
+def test_cancelling_what_goes_on_leaves_what_was_learned(ready, kept_often, models, qtbot):
+    interrupted(qtbot, ready)
+    (left,) = unfinished_runs(models)
+    before = left.path.stat().st_size
+    ready.unfinished.go_on.click()
+    ready.controls.button.click()
+    qtbot.waitUntil(lambda: ready.run.stage is Stage.TRAINING, timeout=TIMEOUT)
+    ready.controls.cancel.click()
+    wait(qtbot, ready)
+    assert said(ready)[1] == "Interrupted. What it had learned is kept: see above."
+    assert [run.path for run in unfinished_runs(models)] == [left.path]
+    assert left.path.stat().st_size >= before // 2
+    assert ready.unfinished.isVisible()
+
+
+def test_what_cannot_be_deleted_holds_nothing_up(ready, kept_often, models, monkeypatch, qtbot):
+    small(ready, LONG)
+    ready.controls.button.click()
+    scored(qtbot, ready)
+    qtbot.waitUntil(lambda: ready.training.file.exists(), timeout=TIMEOUT)
+
+    def refused(self, missing_ok=False):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(type(ready.training.file), "unlink", refused)
+    ready.controls.cancel.click()
+    wait(qtbot, ready)
+    assert ready.run.stage is Stage.CANCELLED
+    assert ready.controls.button.isEnabled()
+    ready.unfinished.discard.click()
+    assert "cannot be deleted: Permission denied" in ready.unfinished.text.text()
+    monkeypatch.undo()
+    ready.unfinished.discard.click()
+    assert not ready.unfinished.isVisible()
+
+
+def test_a_model_folder_that_cannot_be_written_is_said_at_once(ready, models, qtbot):
+    models.mkdir(exist_ok=True)
+    (models / "unfinished").write_text("no folder")
+    train(qtbot, ready)
+    qtbot.waitUntil(lambda: ready.run.stage is Stage.FAILED, timeout=TIMEOUT)
+    assert "could not be written" in said(ready)[1]
+    assert "An error inside" not in said(ready)[1]
+
+
+def test_cancelled_just_after_the_checks(ready, qtbot):
+    request = ready.verdict.request
+    ready.training.run = state.Run(Stage.CANCELLING)
+    ready.training._on_prepared(work.Prepared(request, (), ()))
+    assert ready.run.stage is Stage.CANCELLED
+    assert ready.training.jobs == []
+
+
+def test_curves_are_named_as_the_outputs_are(dock):
+    dock.live.begin("x" * 300, "", ["DAPI", "GFP"])
+    dock.live.add(Losses(1, 0.5))
+    dock.live.add(Losses(2, 0.4, (0.1, 0.9), ("GFP", "DAPI")))
+    dock.live.draw()
+    assert "GFP <b>0.10" in dock.live.curves.score_title.text().replace("&nbsp;", " ")
+    # A name of any length makes the dock no wider.
+    assert dock.live.minimumSizeHint().width() < 300
+
+
+def test_the_curves_of_another_run_do_not_stand_above_what_is_kept(ready, kept_often, qtbot):
+    interrupted(qtbot, ready)
+    ready.unfinished.keep.click()
+    wait(qtbot, ready)
+    assert ready.run.stage is Stage.FINISHED, said(ready)
+    assert not ready.live.isVisible()
 
 
 def test_an_unfinished_run_of_other_choices_says_what_differs(ready, kept_often, models, qtbot):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -10,9 +12,10 @@ import pytest
 from napari_virtual_stain.events import Notice
 from napari_virtual_stain.gui.sentences import Line, Tone
 from napari_virtual_stain.gui.train import state
+from napari_virtual_stain.gui.train.naming import file_stem
 from napari_virtual_stain.gui.train.state import Run, Stage, panel
 from napari_virtual_stain.gui.train.thumbnails import COLUMNS, SAMPLES, thumbnails
-from napari_virtual_stain.gui.train.unfinished import new_run_file, unfinished_runs
+from napari_virtual_stain.gui.train.unfinished import is_on, new_run_file, unfinished_runs
 from napari_virtual_stain.gui.train.verdict import Readiness, Verdict
 from napari_virtual_stain.gui.train.work import Trained
 from napari_virtual_stain.model import Provenance
@@ -148,6 +151,34 @@ def test_unfinished_runs_are_listed_by_when_they_were_kept(tmp_path):
 
     os.utime(first, (2e9, 2e9))
     assert [run.name for run in unfinished_runs(tmp_path)] == ["phase to DAPI", "phase to DAPI 2"]
+
+
+ANOTHER = """
+import sys
+from napari_virtual_stain.io import RunFile
+from napari_virtual_stain.keeping import Snapshot
+RunFile(sys.argv[1]).keep(Snapshot({}, {"step": 1}))
+print("kept", flush=True)
+input()
+"""
+
+
+def test_a_run_that_is_on_elsewhere_is_not_offered(tmp_path):
+    path = new_run_file(tmp_path, "phase to DAPI")
+    command = [sys.executable, "-c", ANOTHER, str(path)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        assert process.stdout.readline().strip() == b"kept"
+        assert unfinished_runs(tmp_path) == []
+        process.communicate(b"\n")
+    assert [run.path for run in unfinished_runs(tmp_path)] == [path]
+    with is_on(path):  # in another viewer of this process
+        assert unfinished_runs(tmp_path) == []
+
+
+def test_names_of_files_fit_on_disks():
+    assert file_stem("phase: to / DAPI?") == "phase to DAPI"
+    assert len(file_stem("𝒳" * 100).encode()) <= 200
+    assert file_stem("…") == "model"
 
 
 def batch(inputs=1, targets=1, samples=5, side=(64, 64), target_side=None, depth=()):

@@ -24,7 +24,7 @@ from napari_virtual_stain.gui.train.naming import file_stem
 from napari_virtual_stain.gui.train.own_layers import Previews
 from napari_virtual_stain.gui.train.request import Request
 from napari_virtual_stain.gui.train.state import Run, Stage
-from napari_virtual_stain.gui.train.unfinished import ACTIVE, Unfinished, new_run_file
+from napari_virtual_stain.gui.train.unfinished import Unfinished, new_run_file
 from napari_virtual_stain.gui.train.work import Prepared, Trained
 
 if TYPE_CHECKING:
@@ -133,7 +133,6 @@ class Training(QObject):  # type: ignore[misc]
         self.file = (
             going_on.path if going_on else new_run_file(folder, file_stem(request.options.name))
         )
-        ACTIVE.add(self.file)
         self._control = Control()
         self._previews = Previews(self._viewer, request.scored, work.offsets(request, correct))
         self._clock = Clock()
@@ -285,8 +284,6 @@ class Training(QObject):  # type: ignore[misc]
         self.jobs.clear()
         if self._previews is not None:
             self._previews.close()
-        if self.file is not None:
-            ACTIVE.discard(self.file)
         self._previews = self._control = self.prepared = self.file = self._going_on = None
         self.run, self.trained = run, trained
         self.ended.emit()

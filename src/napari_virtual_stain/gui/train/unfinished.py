@@ -5,6 +5,8 @@ from __future__ import annotations
 import itertools
 import os
 import platform
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -14,7 +16,7 @@ FOLDER = "unfinished"
 
 ENDING = ".vstain-run"
 
-ACTIVE: set[Path] = set()
+_on: set[Path] = set()
 """Runs that are on in this process, in whichever viewer: they are no-one's to keep or discard."""
 
 
@@ -53,7 +55,7 @@ def unfinished_runs(folder: Path) -> list[Unfinished]:
     """
     found = []
     for path in (folder / FOLDER).glob(f"*{ENDING}"):
-        if path in ACTIVE or _is_written(path):
+        if path in _on or _is_written(path):
             continue
         try:
             when = datetime.fromtimestamp(path.stat().st_mtime)
@@ -61,6 +63,16 @@ def unfinished_runs(folder: Path) -> list[Unfinished]:
             continue
         found.append(Unfinished(path, when))
     return sorted(found, key=lambda one: one.when, reverse=True)
+
+
+@contextmanager
+def is_on(path: Path) -> Iterator[None]:
+    """Within this context, a run is trained, and is not unfinished."""
+    _on.add(path)
+    try:
+        yield
+    finally:
+        _on.discard(path)
 
 
 def _is_written(path: Path) -> bool:

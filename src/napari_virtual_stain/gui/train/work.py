@@ -12,7 +12,7 @@ from napari_virtual_stain.events import Progress, Work
 from napari_virtual_stain.gui.train.naming import file_stem
 from napari_virtual_stain.gui.train.plan import PairPlan, training_pair
 from napari_virtual_stain.gui.train.request import Request
-from napari_virtual_stain.gui.train.unfinished import new_run_file
+from napari_virtual_stain.gui.train.unfinished import is_on, new_run_file
 from napari_virtual_stain.model import ModelSpec
 
 if TYPE_CHECKING:
@@ -105,6 +105,17 @@ def train(
         The model folder.
     """
     yield Progress("Starting", 0, 0)
+    with is_on(run_file):
+        return (yield from _trained(prepared, correct, control, run_file, folder))
+
+
+def _trained(
+    prepared: Prepared,
+    correct: Sequence[Finding],
+    control: Control,
+    run_file: Path,
+    folder: Path,
+) -> Work[Trained]:
     # torch is loaded here, in the thread.
     from napari_virtual_stain.io import RunFile, store_model
     from napari_virtual_stain.training import train_events
