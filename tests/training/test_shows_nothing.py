@@ -91,6 +91,12 @@ def test_a_target_that_is_only_scored_is_refused():
         prepared([TrainingPair(source, target), scored])
 
 
+def test_a_target_that_only_validation_pairs_have_is_not_learned():
+    ready, said = prepared([blobs(0, targets=("DNA",))], validation=[blobs(1)])
+    assert [output.name for output in ready.spec.outputs] == ["DNA"]
+    assert "actin is only among the pairs to score on, and is not learned." in said
+
+
 def test_patches_are_measured_together():
     contrast = np.array([1.0, 0.01, 5.0])[:, None, None]
     light, stain = movie(3)

@@ -78,10 +78,12 @@ def prepare_events(
         )
     scored_pairs = as_pairs(options.validation)
     yield from split_warnings(given, options.train_crop, options.validation_crop, scored_pairs)
-    scored_fields = [
-        in_order(spec, channels_apart(pair, options.inputs, options.targets, position))
+    scored_apart = [
+        channels_apart(pair, options.inputs, options.targets, position)
         for position, pair in enumerate(scored_pairs)
     ]
+    yield from _only_scored(spec, scored_apart)
+    scored_fields = [in_order(spec, field) for field in scored_apart]
     yield from fit_notices(spec, [*fields, *scored_fields])
     training: list[Example] = []
     validation: list[Example] = []
@@ -141,6 +143,15 @@ def _learned(spec: ModelSpec, field: Field, crop: Mapping[str, slice]) -> list[E
     if region is not None and not region.any():
         return []
     return read_examples(spec, field, crop, region)
+
+
+def _only_scored(spec: ModelSpec, fields: Sequence[Field]) -> Iterator[Notice]:
+    """Yield which targets there are to score on and none to learn from."""
+    learned = {output.name.casefold() for output in spec.outputs}
+    several = [names for field in fields if len(names := [one.name for one in field.given]) > 1]
+    names = dict.fromkeys(name for one in several for name in one if name.casefold() not in learned)
+    for name in names:
+        yield Notice(f"{name} is only among the pairs to score on, and is not learned.", True)
 
 
 def _dark(fields: Sequence[Field], examples: Sequence[Example]) -> Iterator[Notice]:

@@ -191,8 +191,10 @@ class Training(QObject):  # type: ignore[misc]
 
     def say(self, error: Exception) -> None:
         """Say why something beside the training could not be done."""
-        self.run = Run(self.run.stage, (Line(Tone.ERROR, report(error)),))
-        self.changed.emit()
+        text = report(error)
+        if not self.is_busy:  # of which other things are said
+            self.run = Run(self.run.stage, (Line(Tone.ERROR, text),))
+            self.changed.emit()
 
     def _begin(self, stage: Stage) -> None:
         self.run, self.trained = Run(stage), None

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from napari_virtual_stain.events import Progress, Work
+from napari_virtual_stain.events import Progress, Work, raise_if_stopped
 from napari_virtual_stain.gui.train.naming import file_stem
 from napari_virtual_stain.gui.train.plan import PairPlan, training_pair
 from napari_virtual_stain.gui.train.request import Request
@@ -126,6 +126,7 @@ def _trained(
     keeper = RunFile(run_file)
     model = yield from train_events(pairs, options, control=control, keeper=keeper)
     yield Progress(SAVING, 0, 0)
+    raise_if_stopped()
     path = store_model(model, file_stem(model.spec.name), folder)
     keeper.done()
     return Trained(path, model.spec, time.perf_counter() - begin)
