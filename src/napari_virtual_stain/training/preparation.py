@@ -148,9 +148,12 @@ def _learned(spec: ModelSpec, field: Field, crop: Mapping[str, slice]) -> list[E
 def _only_scored(spec: ModelSpec, fields: Sequence[Field]) -> Iterator[Notice]:
     """Yield which targets there are to score on and none to learn from."""
     learned = {output.name.casefold() for output in spec.outputs}
-    several = [names for field in fields if len(names := [one.name for one in field.given]) > 1]
-    names = dict.fromkeys(name for one in several for name in one if name.casefold() not in learned)
-    for name in names:
+    given = [[target.name for target in field.given] for field in fields]
+    # One target alone may be called otherwise: it is taken for the only one there is.
+    others = dict.fromkeys(name for names in given if len(names) > 1 for name in names)
+    for name in others:
+        if name.casefold() in learned:
+            continue
         yield Notice(f"{name} is only among the pairs to score on, and is not learned.", True)
 
 
