@@ -27,7 +27,7 @@ READY_TO_TEST := $(VENV)/.ready-to-test
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
-.PHONY: help demo test test-pyqt6 test-pyside6 lint style types doors setup setup-tests window \
+.PHONY: help demo test test-core test-pyqt6 test-pyside6 lint style types doors setup setup-tests window \
 	display clean
 
 help:
@@ -48,13 +48,18 @@ endif
 
 # Everything is run even if something fails, so that one run tells all.
 test: display setup-tests
-	@$(MAKE) --no-print-directory --keep-going test-pyqt6 test-pyside6 lint
+	@$(MAKE) --no-print-directory --keep-going test-core test-pyqt6 test-pyside6 lint
 
+# A process for each core, of one thread: the networks are small, and threads would mostly wait for each other.
+test-core: setup-tests
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --ignore tests/gui --numprocesses auto --maxprocesses 8 --dist worksteal $(PYTEST_ARGS)
+
+# One after the other: windows share the keyboard's focus.
 test-pyqt6: display setup-tests
-	QT_API=pyqt6 PYTEST_QT_API=pyqt6 $(VIRTUAL_DISPLAY) $(BIN)/python -m pytest $(PYTEST_ARGS)
+	OMP_NUM_THREADS=1 QT_API=pyqt6 PYTEST_QT_API=pyqt6 $(VIRTUAL_DISPLAY) $(BIN)/python -m pytest tests/gui $(PYTEST_ARGS)
 
 test-pyside6: display setup-tests
-	QT_API=pyside6 PYTEST_QT_API=pyside6 $(VIRTUAL_DISPLAY) $(BIN)/python -m pytest tests/gui $(PYTEST_ARGS)
+	OMP_NUM_THREADS=1 QT_API=pyside6 PYTEST_QT_API=pyside6 $(VIRTUAL_DISPLAY) $(BIN)/python -m pytest tests/gui $(PYTEST_ARGS)
 
 lint: style types doors
 
