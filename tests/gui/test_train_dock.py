@@ -7,6 +7,8 @@ import sys
 
 import numpy as np
 import pytest
+from qtpy.QtCore import Qt
+from qtpy.QtWidgets import QLineEdit
 
 from napari_virtual_stain.events import Losses
 from napari_virtual_stain.gui.train import state, work
@@ -202,6 +204,41 @@ def test_cancel_in_a_pause(ready, qtbot):
     ready.controls.cancel.click()
     wait(qtbot, ready)
     assert ready.run.stage is Stage.CANCELLED
+
+
+def test_the_keyboard_stays_with_what_can_be_pressed(ready, qtbot):
+    controls = ready.controls
+    small(ready, LONG)
+    controls.button.setFocus()
+    qtbot.keyClick(controls.button, Qt.Key.Key_Space)
+    assert ready.focusWidget() is controls  # while pairs are checked, a second Space does nothing
+    qtbot.waitUntil(lambda: ready.run.stage is Stage.TRAINING, timeout=TIMEOUT)
+    assert ready.focusWidget() is controls.pause
+    scored(qtbot, ready)
+    controls.stop.setFocus()
+    qtbot.keyClick(controls.stop, Qt.Key.Key_Space)
+    wait(qtbot, ready)
+    assert ready.focusWidget() is controls.button
+
+
+def test_a_question_gets_the_keyboard(ready, viewer, qtbot):
+    viewer.layers["DAPI"].data = np.full((64, 120), 7, np.uint16)
+    ready.controls.button.setFocus()
+    qtbot.keyClick(ready.controls.button, Qt.Key.Key_Space)
+    qtbot.waitUntil(lambda: ready.run.stage is Stage.ASKING, timeout=TIMEOUT)
+    assert ready.focusWidget() is ready.controls.back
+    qtbot.keyClick(ready.controls.back, Qt.Key.Key_Space)
+    assert ready.focusWidget() is ready.controls.button
+
+
+def test_no_focus_is_taken_from_elsewhere(ready, viewer, qtbot):
+    other = QLineEdit(ready)
+    other.show()
+    other.setFocus()
+    small(ready)
+    train(qtbot, ready)
+    assert ready.run.stage is Stage.FINISHED
+    assert ready.focusWidget() is other
 
 
 def test_a_shift_is_found_and_corrected(dock, viewer, models, qtbot):

@@ -106,6 +106,8 @@ class Controls(QWidget):  # type: ignore[misc]
         train : str
             Text of the main button.
         """
+        # Where the window is not the active one, this has the focus when it is again.
+        focused = self.window().focusWidget()
         self.before.show_lines(panel.before)
         self.after.show_lines(panel.after)
         self.button.setText(train)
@@ -136,6 +138,7 @@ class Controls(QWidget):  # type: ignore[misc]
         self._asking.setVisible(panel.asks)
         self.found.setVisible(panel.asks)
         self.ignore.setVisible(panel.can_ignore)
+        self._keep_focus(focused)
 
     def show_estimate(self, text: str) -> None:
         """Show how long it will take; nothing where that is not known."""
@@ -150,6 +153,22 @@ class Controls(QWidget):  # type: ignore[misc]
         """Take the colours of the current theme."""
         for button in (self.button, self.stop, self.correct):
             button.follow_theme()
+
+    def _keep_focus(self, focused: QWidget | None) -> None:
+        """Pass on the focus that one of these had and that cannot be pressed any more.
+
+        Qt gives it to whatever comes next, such as the button of the frame that hides the dock.
+        Where nothing harmless can be pressed, it waits here. What has it elsewhere keeps it.
+        """
+        if focused is None or not (focused is self or self.isAncestorOf(focused)):
+            return
+        if focused is not self and focused.isVisibleTo(self) and focused.isEnabled():
+            return
+        for button in (self.correct, self.ignore, self.back, self.pause, self.stop, self.button):
+            if button.isVisibleTo(self) and button.isEnabled():
+                button.setFocus()
+                return
+        self.setFocus()
 
 
 def _button(text: str, tip: str) -> QPushButton:
