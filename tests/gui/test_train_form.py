@@ -146,6 +146,35 @@ def test_learning_the_same_twice_is_warned_of(layers):
     assert notice.text.startswith("phase is the input of two pairs")
 
 
+def test_layers_that_lie_elsewhere_are_warned_of(viewer, layers, pixels):
+    def lying(name="DAPI 2", **place):
+        return viewer.add_image(
+            pixels(32, 100), name=name, axis_labels="yx", **{"scale": (0.5, 0.5), **place}
+        )
+
+    phase, dapi = layers
+    assert verdict(pair(phase, dapi)).notices == ()
+    moved = lying(translate=(15, 0.1), units="um")
+    (notice,) = verdict(pair(phase, moved)).notices
+    assert notice.warning
+    assert notice.text == (
+        "DAPI 2 lies elsewhere in the viewer than phase (by 30 px along Y); pixels are paired by "
+        "their number."
+    )
+    larger = lying("DAPI 3", scale=(1, 0.5))
+    found = verdict(pair(phase, moved), pair(dapi, larger)).notices
+    assert "phase (by 30 px along Y), and another layer too; pixels" in found[0].text
+    (notice, _) = verdict(pair(phase, larger)).notices
+    assert "(its pixels are 2 × as long along Y)" in notice.text
+    (notice, _) = verdict(pair(phase, lying("DAPI 4", rotate=90))).notices
+    assert "(it is turned, sheared or mirrored)" in notice.text
+
+
+def test_layers_that_are_turned_alike_lie_on_each_other(viewer, pixels):
+    turned = [viewer.add_image(pixels(32, 100), name=n, axis_labels="yx", rotate=30) for n in "ab"]
+    assert all(not notice.warning for notice in verdict(pair(*turned)).notices)
+
+
 def test_labels_are_a_mask_and_say_so(viewer, layers):
     labels = viewer.add_labels(np.zeros((32, 100), int), name="cells", axis_labels="yx")
     strokes = Channel(unpainted="not annotated")

@@ -37,6 +37,8 @@ class PairPlan:
         Where the targets lie, without C axis.
     learn, score : tuple of ndarray, optional
         Polygons (vertices, 2) in px along Y and X in which is learned and scored.
+    elsewhere : tuple of (str, str, str)
+        Layers that do not lie on the first input in the viewer: their name, its, and how they lie.
     """
 
     sources: tuple[Image, ...]
@@ -45,6 +47,7 @@ class PairPlan:
     place: Geometry
     learn: Polygons | None = None
     score: Polygons | None = None
+    elsewhere: tuple[tuple[str, str, str], ...] = ()
 
 
 def training_pair(plan: PairPlan) -> TrainingPair:

@@ -13,6 +13,7 @@ from napari_virtual_stain.gui.regions import polygons_on
 from napari_virtual_stain.gui.train.form import Form
 from napari_virtual_stain.gui.train.offers import is_labels, read
 from napari_virtual_stain.gui.train.picks import PairPicks, called
+from napari_virtual_stain.gui.train.placement import lies_elsewhere
 from napari_virtual_stain.gui.train.plan import PairPlan, Polygons
 from napari_virtual_stain.image import Image
 
@@ -66,7 +67,15 @@ def plan_of(
         place=Geometry.of(first.layer, first.axes).keep(channels[0].axes),
         learn=_polygons(form.learn_in, first.layer),
         score=_polygons(form.score_in, first.layer),
+        elsewhere=_elsewhere([*sources, *(source for *_, source in there)]),
     )
+
+
+def _elsewhere(sources: Sequence[Source]) -> tuple[tuple[str, str, str], ...]:
+    layers = {source.layer: source.axes for source in sources}
+    first, *others = [(str(layer.name), Geometry.of(layer, layers[layer])) for layer in layers]
+    found = [(name, first[0], lies_elsewhere(first[1], place)) for name, place in others]
+    return tuple(one for one in found if one[-1])
 
 
 def _polygons(shapes: Layer | None, layer: Layer) -> Polygons | None:

@@ -13,6 +13,7 @@ from napari_virtual_stain.gui.sentences import joined, sentence
 from napari_virtual_stain.gui.train.form import Form
 from napari_virtual_stain.gui.train.naming import channel_names, model_name
 from napari_virtual_stain.gui.train.picks import called
+from napari_virtual_stain.gui.train.placement import misplaced
 from napari_virtual_stain.gui.train.plan import PairPlan
 from napari_virtual_stain.gui.train.planning import called_in, is_unread, plan_of, size_text
 from napari_virtual_stain.gui.train.request import Request
@@ -121,6 +122,7 @@ def _accept(form: Form, inputs: tuple[str, ...], targets: tuple[str, ...]) -> Ve
             "every pair is for validation only, so there is nothing to learn from; untick one."
         )
     notices += _told_twice(form)
+    notices += misplaced([one for plan in plans for one in plan.elsewhere])
     options = TrainOptions(
         preset=form.preset,
         steps=form.steps,
