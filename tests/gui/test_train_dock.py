@@ -65,6 +65,13 @@ def test_empty(dock):
     assert not dock.live.isVisible()
 
 
+def test_colours_are_said_to_be_none_to_learn_from(dock, viewer, qtbot):
+    viewer.add_image(np.zeros((64, 120, 3), np.uint8), name="phase", rgb=True)
+    viewer.add_image(cells()[1], name="DAPI", axis_labels="yx")
+    qtbot.waitUntil(lambda: "Choose a target" in said(dock)[0])
+    assert "phase is an RGB image" in said(dock)[0]
+
+
 def test_ready_as_soon_as_there_are_two_layers(dock, viewer, qtbot):
     viewer.add_image(cells()[0], name="phase", axis_labels="yx")
     qtbot.waitUntil(lambda: "Choose a target" in said(dock)[0])

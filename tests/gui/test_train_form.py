@@ -47,6 +47,23 @@ def test_nothing_is_open():
     assert found.text.startswith("Open images and what is to be predicted from them")
 
 
+def test_layers_that_cannot_be_chosen_are_named(viewer, layers, pixels):
+    colours = viewer.add_image(np.zeros((32, 100, 3), np.uint8), name="H&E", rgb=True)
+    movie = viewer.add_image(pixels(2, 3, 32, 100), name="movie")
+    nothing = PairPicks((Pick(),), (Pick(),))
+    text = verdict(nothing, layers=[colours, movie]).text
+    assert "labels. H&E is an RGB image, and its colours are no grey values; split it" in text
+    assert "Which axes of movie are time, channels and z planes cannot be told apart" in text
+    found = verdict(pair(layers[1], None), layers=[colours, layers[1]])
+    assert found.text.startswith("Choose a target: what is to be predicted. H&E is an RGB image")
+    others = [viewer.add_image(np.zeros((8, 8, 3), np.uint8), rgb=True) for _ in range(2)]
+    assert verdict(nothing, layers=[colours, movie, *others]).text.endswith(
+        "2 more of the open layers cannot be chosen either."
+    )
+    assert verdict(pair(*layers), layers=[colours, *layers]).readiness is Readiness.READY
+    assert "movie" not in verdict(nothing, layers=[movie], axes={movie: "TZYX"}).text
+
+
 def test_what_is_missing_is_said(layers):
     phase, dapi = layers
     assert verdict(pair(phase, None)).text == "Choose a target: what is to be predicted."

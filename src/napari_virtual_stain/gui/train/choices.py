@@ -109,6 +109,7 @@ class Choices(QWidget):  # type: ignore[misc]
             name=name,
             licence=licence,
             notes=notes,
+            layers=self._layers,
         )
 
     def offer(self, layers: Sequence[Layer]) -> None:

@@ -34,6 +34,8 @@ class Form:
         As in :class:`~napari_virtual_stain.training.TrainOptions`.
     name, licence, notes : str
         Of the model; an empty name is replaced by what it does.
+    layers : sequence of layers
+        All that are open, to say why there may be nothing to choose from.
     """
 
     inputs: Sequence[Channel] = ()
@@ -54,3 +56,4 @@ class Form:
     name: str = ""
     licence: str = ""
     notes: str = ""
+    layers: Sequence[Layer] = ()

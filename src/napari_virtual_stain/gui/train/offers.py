@@ -10,6 +10,7 @@ from napari_virtual_stain.errors import VirtualStainError
 from napari_virtual_stain.gui.layers import Layer, Source, axes_choices, read_labels, read_layer
 from napari_virtual_stain.gui.predict.offers import Offer, look_at
 from napari_virtual_stain.gui.results import is_result
+from napari_virtual_stain.gui.sentences import sentence
 from napari_virtual_stain.gui.train.own_layers import is_own
 
 
@@ -51,6 +52,26 @@ def read(layer: Layer, axes: str) -> Source:
         If it is neither, or cannot be read as one.
     """
     return read_labels(layer, axes) if is_labels(layer) else read_layer(layer, axes)
+
+
+def unusable(layers: Sequence[Layer], axes: Mapping[Layer, str]) -> list[str]:
+    """Return why image and labels layers cannot be taken as they are, a sentence for each."""
+    return [
+        _reason(offer) for offer in reversed(target_offers(layers, axes)) if offer.source is None
+    ]
+
+
+def _reason(offer: Offer) -> str:
+    if len(offer.choices) > 1:
+        return (
+            f"Which axes of {offer.layer.name} are time, channels and z planes cannot be told "
+            "apart; choose it, and then its axes."
+        )
+    try:
+        read(offer.layer, "")
+    except VirtualStainError as error:
+        return sentence(str(error))
+    raise AssertionError("unreachable: what can be read has a source")
 
 
 def _labels_offer(layer: Layer, axes: str) -> Offer:

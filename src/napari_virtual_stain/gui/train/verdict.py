@@ -12,6 +12,7 @@ from napari_virtual_stain.gui.predict.form import Pick
 from napari_virtual_stain.gui.sentences import joined, sentence
 from napari_virtual_stain.gui.train.form import Form
 from napari_virtual_stain.gui.train.naming import channel_names, model_name
+from napari_virtual_stain.gui.train.offers import unusable
 from napari_virtual_stain.gui.train.picks import called
 from napari_virtual_stain.gui.train.placement import misplaced
 from napari_virtual_stain.gui.train.plan import PairPlan
@@ -20,6 +21,10 @@ from napari_virtual_stain.gui.train.request import Request
 
 FROM = "napari, dock Train a model"
 """What a model's provenance says of how it was made."""
+
+
+REASONS = 2
+"""Layers of which is said why they cannot be chosen."""
 
 
 class Readiness(Enum):
@@ -58,7 +63,8 @@ def judge(form: Form) -> Verdict:
     inputs, targets = names_of(form)
     missing = _missing(form, inputs, targets)
     if missing:
-        return Verdict(Readiness.EMPTY, missing, (), inputs, targets)
+        text = " ".join([missing, *_why_not(form)])
+        return Verdict(Readiness.EMPTY, text, (), inputs, targets)
     try:
         return _accept(form, inputs, targets)
     except VirtualStainError as error:
@@ -107,6 +113,14 @@ def _missing(form: Form, inputs: Sequence[str], targets: Sequence[str]) -> str:
         if all(pair.targets[position].layer is None for pair in form.pairs):
             return f"Choose a layer for the target {name or position + 1}, or remove it."
     return ""
+
+
+def _why_not(form: Form) -> list[str]:
+    """Return why layers that are open may not be what is chosen."""
+    reasons = unusable(form.layers, form.axes)
+    more = len(reasons) - REASONS
+    rest = [] if more < 1 else [f"{more} more of the open layers cannot be chosen either."]
+    return [*reasons[:REASONS], *rest]
 
 
 def _accept(form: Form, inputs: tuple[str, ...], targets: tuple[str, ...]) -> Verdict:
