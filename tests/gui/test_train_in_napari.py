@@ -8,6 +8,7 @@ import pytest
 from qtpy.QtCore import QThreadPool
 
 from napari_virtual_stain.gui.commands import open_predict_dock
+from napari_virtual_stain.gui.train.own_layers import HELD_OUT_TITLE
 from napari_virtual_stain.gui.train.state import Stage
 from napari_virtual_stain.gui.train.unfinished import unfinished_runs
 
@@ -46,6 +47,23 @@ def test_a_model_that_is_finished_can_be_picked_at_once(window, qtbot):
     dock.controls.predict.click()
     assert predict.model.entry().path == dock.trained.path
     assert [layer.name for layer in viewer.layers] == ["phase", "DAPI"]
+
+
+@pytest.mark.parametrize("chosen", [(), ("phase",), ("DAPI",), ("phase", "DAPI")])
+def test_what_is_selected_stays_selected(window, chosen, qtbot):
+    viewer, dock = window
+    selection = viewer.layers.selection
+    selection.clear()
+    for name in chosen:
+        selection.add(viewer.layers[name])
+    seen = []
+    viewer.layers.events.inserted.connect(lambda event: seen.append(event.value.name))
+    train(qtbot, dock)
+    assert dock.run.stage is Stage.FINISHED, dock.run.lines
+    assert HELD_OUT_TITLE in seen
+    assert "DAPI preview" in seen
+    assert sorted(layer.name for layer in selection) == sorted(chosen)
+    assert selection.active == (viewer.layers[chosen[0]] if len(chosen) == 1 else None)
 
 
 def test_the_window_answers_while_it_trains(window, qtbot):

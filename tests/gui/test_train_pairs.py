@@ -169,6 +169,19 @@ def test_layers_of_the_dock_are_not_offered(viewer, plan):
     assert shapes_layers(viewer.layers) == [shapes]
 
 
+@pytest.mark.parametrize("chosen", [(), ("phase",), ("phase", "DAPI")])
+def test_layers_that_come_and_go_leave_the_selection_alone(viewer, plan, chosen):
+    add(viewer, "phase", "DAPI")
+    selection = viewer.layers.selection
+    for layer in viewer.layers:
+        (selection.add if layer.name in chosen else selection.discard)(layer)
+    held_out = HeldOut(viewer)
+    for change in (lambda: held_out.show([plan]), held_out.close):
+        change()
+        assert sorted(layer.name for layer in selection) == sorted(chosen)
+        assert selection.active == (viewer.layers["phase"] if len(chosen) == 1 else None)
+
+
 @pytest.fixture
 def plan(viewer):
     from napari_virtual_stain.gui.geometry import Geometry

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import napari.layers
@@ -203,13 +204,28 @@ def _mark(what: str, **provenance: Any) -> dict[str, Any]:
 
 
 def _add_quietly(viewer: Any, layer: Layer) -> None:
-    """Add a layer without taking the selection from another."""
-    active = viewer.layers.selection.active
-    viewer.add_layer(layer)
-    if active is not None and active in viewer.layers:
-        viewer.layers.selection.active = active
+    with _selection_kept(viewer):
+        viewer.add_layer(layer)
 
 
 def _remove(viewer: Any, layer: Layer) -> None:
     if layer in viewer.layers:
-        viewer.layers.remove(layer)
+        with _selection_kept(viewer):
+            viewer.layers.remove(layer)
+
+
+@contextmanager
+def _selection_kept(viewer: Any) -> Iterator[None]:
+    """Leave those layers selected that a person has selected, whatever comes and goes.
+
+    napari selects a layer that is added, and a single selected layer is the active one.
+    """
+    selection = viewer.layers.selection
+    before = list(selection)
+    yield
+    # One by one: viewers as plugins are given them unwrap layers, but not sets of layers.
+    for layer in [layer for layer in selection if layer not in before]:
+        selection.discard(layer)
+    for layer in before:
+        if layer in viewer.layers:
+            selection.add(layer)
