@@ -118,7 +118,10 @@ def test_no_other_model_is_replaced(ready, models, qtbot):
         "phase to DAPI 2.safetensors",
         "phase to DAPI.safetensors",
     ]
-    assert [entry.name for entry in list_models() if not entry.built_in] == ["phase to DAPI"] * 2
+    names = ["phase to DAPI", "phase to DAPI 2"]
+    assert [entry.name for entry in list_models() if not entry.built_in] == names
+    start = ready.choices.recipe.start
+    assert [start.itemText(row) for row in range(start.count())][-2:] == names
 
 
 def test_what_was_said_goes_when_something_else_is_chosen(ready, viewer, qtbot):

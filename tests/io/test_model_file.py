@@ -88,6 +88,18 @@ def test_names_files_and_the_model_folder(model, tmp_path, monkeypatch):
         load_model(tmp_path / "none.safetensors")
 
 
+def test_models_of_one_name_are_told_apart_by_their_files(model, tmp_path, monkeypatch):
+    monkeypatch.setenv("VSTAIN_MODELS", str(tmp_path))
+    stems = ["tiny", "tiny 2", "tiny 10"]
+    paths = [save_model(model, tmp_path / f"{stem}.safetensors") for stem in stems]
+    mine = [entry for entry in list_models() if not entry.built_in]
+    assert [entry.name for entry in mine] == stems
+    assert [find_model(stem) for stem in stems] == paths
+    paths[0].rename(tmp_path / "mine.safetensors")
+    assert [entry.name for entry in list_models() if not entry.built_in] == ["mine", *stems[1:]]
+    assert find_model("tiny") == tmp_path / "mine.safetensors"
+
+
 @pytest.mark.parametrize("kept", [0, 4, 8, 100, -100, -1])
 def test_a_truncated_file_is_refused(model, tmp_path, kept):
     path = save_model(model, tmp_path / "m.safetensors")

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import itertools
 import os
-from dataclasses import dataclass
+import re
+from collections import Counter
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from napari_virtual_stain.errors import VirtualStainError
@@ -19,6 +21,7 @@ BUILT_IN = Path(__file__).resolve().parents[1] / "models"
 class ModelEntry:
     """A model that can be picked: its name, file and specification.
 
+    The name is the model's own, or that of its file where several models of a list have one name.
     Where the file cannot be used, `spec` is None and `problem` is the sentence saying why.
     """
 
@@ -38,7 +41,7 @@ def model_folder() -> Path:
 
 
 def list_models(folder: Path | None = None) -> list[ModelEntry]:
-    """Return the built-in models, then those of the model folder, each sorted by name.
+    """Return the built-in models, then those of the model folder, each sorted by their files.
 
     Parameters
     ----------
@@ -46,10 +49,14 @@ def list_models(folder: Path | None = None) -> list[ModelEntry]:
         Another model folder than :func:`model_folder`. It need not exist.
     """
     folder = model_folder() if folder is None else folder
-    entries = [_entry(path, True) for path in sorted(BUILT_IN.glob("*.safetensors"))]
+    entries = [_entry(path, True) for path in _files(BUILT_IN)]
     if folder.is_dir():
-        entries += [_entry(path, False) for path in sorted(folder.glob("*.safetensors"))]
-    return entries
+        entries += [_entry(path, False) for path in _files(folder)]
+    names = Counter(entry.name for entry in entries)
+    return [
+        replace(entry, name=entry.path.stem) if names[entry.name] > 1 else entry
+        for entry in entries
+    ]
 
 
 def find_model(name: str | Path, folder: Path | None = None) -> Path:
@@ -66,6 +73,9 @@ def find_model(name: str | Path, folder: Path | None = None) -> Path:
     entries = list_models(folder)
     for entry in entries:
         if str(name) in (entry.name, entry.path.stem):
+            return entry.path
+    for entry in entries:
+        if entry.spec is not None and str(name) == entry.spec.name:
             return entry.path
     if path.suffix or len(path.parts) > 1:
         raise VirtualStainError(f"there is no model file {path}.")
@@ -120,6 +130,17 @@ def store_model(model: StainModel, stem: str, folder: Path | None = None) -> Pat
         if path.is_file() and path.stat().st_size == len(content) and path.read_bytes() == content:
             return path
     raise AssertionError("unreachable: there is always a next number")
+
+
+def _files(folder: Path) -> list[Path]:
+    """Return the model files of a folder, sorted as people count: ``a``, ``a 2``, ``a 10``."""
+    return sorted(
+        folder.glob("*.safetensors"),
+        key=lambda path: [
+            (int(part), "") if part.isdecimal() else (-1, part)
+            for part in re.split(r"(\d+)", path.stem)
+        ],
+    )
 
 
 def _entry(path: Path, built_in: bool) -> ModelEntry:
