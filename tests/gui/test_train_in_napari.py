@@ -5,7 +5,8 @@ from __future__ import annotations
 import time
 
 import pytest
-from qtpy.QtCore import QThreadPool
+from qtpy.QtCore import QEvent, QThreadPool
+from qtpy.QtWidgets import QApplication
 
 from napari_virtual_stain.gui.commands import open_predict_dock
 from napari_virtual_stain.gui.train.own_layers import HELD_OUT_TITLE
@@ -102,3 +103,24 @@ def test_closing_the_window_in_a_pause_ends_the_training(window, qtbot):
     qtbot.wait(100)
     viewer.close()
     assert QThreadPool.globalInstance().waitForDone(5000)
+
+
+@pytest.mark.parametrize("what", ["batch", "time"])
+def test_closing_the_window_while_something_is_made_beside(window, what, qtbot):
+    viewer, dock = window
+    if what == "batch":
+        dock.choices.look.click()
+    else:
+        dock.side.estimate(dock.verdict.request)
+        dock.side._timer.start(0)
+        qtbot.waitUntil(lambda: bool(dock.side.jobs))
+    ended = []
+    (job,) = dock.side.jobs
+    job.finished.connect(lambda: ended.append(job))
+    with qtbot.captureExceptions() as raised:
+        viewer.close()
+        QApplication.sendPostedEvents(None, QEvent.Type.DeferredDelete)
+        assert QThreadPool.globalInstance().waitForDone(TIMEOUT)
+        qtbot.waitUntil(lambda: bool(ended))
+        qtbot.wait(50)
+    assert raised == []

@@ -5,10 +5,11 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from qtpy.QtCore import QObject
 
+from napari_virtual_stain.events import Stopped, Work
 from napari_virtual_stain.gui.jobs import Job
 from napari_virtual_stain.gui.timers import once
 from napari_virtual_stain.gui.train import work
@@ -17,6 +18,9 @@ from napari_virtual_stain.gui.train.controls import Controls
 from napari_virtual_stain.gui.train.history import rough_time
 from napari_virtual_stain.gui.train.request import Request
 from napari_virtual_stain.gui.train.thumbnails import thumbnails
+
+if TYPE_CHECKING:
+    from napari_virtual_stain.training.preview import BatchPreview
 
 WAIT = 800
 """Milliseconds that nothing must be changed before the time is measured."""
@@ -68,8 +72,8 @@ class SideJobs(QObject):  # type: ignore[misc]
         """Show what a batch looks like."""
         self._choices.batch_is_made(True)
         job = self._start(partial(work.preview, request), on_problem)
-        job.returned.connect(lambda batch: self._choices.show_batch(thumbnails(batch)))
-        job.finished.connect(lambda: self._choices.batch_is_made(False))
+        job.returned.connect(self._on_batch)
+        job.finished.connect(self._on_batch_over)
         job.start()
 
     def cancel(self) -> None:
@@ -84,30 +88,51 @@ class SideJobs(QObject):  # type: ignore[misc]
         request = self._wanted
         if request is None:
             return
-        # Without an estimate it can be trained all the same, and the training says what is wrong.
-        job = self._start(partial(work.estimate, request), partial(self._on_unknown, request))
-        job.returned.connect(partial(self._on_measured, request))
+        job = self._start(partial(_measured, request))
+        job.returned.connect(self._on_measured)
         job.start()
 
-    def _on_measured(self, request: Request, seconds: float) -> None:
+    # A thread may end after the window is gone, with which these are disconnected, and nothing
+    # else: they must be methods of a QObject.
+
+    def _on_batch(self, batch: BatchPreview) -> None:
+        self._choices.show_batch(thumbnails(batch))
+
+    def _on_batch_over(self) -> None:
+        self._choices.batch_is_made(False)
+
+    def _on_measured(self, measured: tuple[Request, float]) -> None:
+        request, seconds = measured
         self._known[_key(request)] = seconds
         if self._wanted is not None and _key(self._wanted) == _key(request):
-            self._controls.show_estimate(_sentence(request, seconds))
+            self._controls.show_estimate(_sentence(self._wanted, seconds))
 
-    def _on_unknown(self, request: Request, error: Exception) -> None:
-        self._known[_key(request)] = math.nan
-        self._controls.show_estimate("")
-
-    def _start(self, make_work: Callable[[], Any], on_problem: Callable[[Exception], None]) -> Job:
+    def _start(
+        self,
+        make_work: Callable[[], Any],
+        on_problem: Callable[[Exception], None] | None = None,
+    ) -> Job:
         job = Job(make_work)
-        job.errored.connect(on_problem)
-        job.finished.connect(partial(self._forget, job))
-        self.jobs.append(job)
+        if on_problem is not None:
+            job.errored.connect(on_problem)
+        jobs = self.jobs  # only the list, which does not go with the window
+        job.finished.connect(lambda: jobs.remove(job) if job in jobs else None)
+        jobs.append(job)
         return job
 
-    def _forget(self, job: Job) -> None:
-        if job in self.jobs:
-            self.jobs.remove(job)
+
+def _measured(request: Request) -> Work[tuple[Request, float]]:
+    """Return the seconds that all steps take, NaN where that cannot be measured, and of what.
+
+    Without an estimate it can be trained all the same, and the training says what is wrong.
+    """
+    try:
+        seconds = yield from work.estimate(request)
+    except Stopped:
+        raise
+    except Exception:
+        seconds = math.nan
+    return request, seconds
 
 
 def _key(request: Request) -> Key:
