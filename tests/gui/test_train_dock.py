@@ -499,6 +499,43 @@ def test_channels_come_and_go(ready, viewer, qtbot):
     assert len(box.inputs) == 2
 
 
+def tab_stops(dock):
+    """Return what the Tab key goes through."""
+    chain, widget = [], dock.nextInFocusChain()
+    while widget is not dock:
+        if widget.isVisibleTo(dock) and widget.focusPolicy() & Qt.FocusPolicy.TabFocus:
+            chain.append(widget)
+        widget = widget.nextInFocusChain()
+    return chain
+
+
+def test_the_tab_key_goes_as_one_reads(ready, viewer, qtbot):
+    choices, channels = ready.choices, ready.choices.channels
+    add(viewer, 1, " 2")
+    offered(qtbot, ready, 4)
+    channels.add_target.click()
+    channels.add_input.click()
+    choices.add_pair.click()
+    channels.inputs[0].remove.click()
+    channels.add_input.click()
+    ready.choices.advanced.expand(animate=False)
+    qtbot.waitUntil(channels.inputs[1].name.isVisible)
+    stops = tab_stops(ready)
+    pickers = [row.layer for box in choices.pairs.boxes for row in (*box.inputs, *box.targets)]
+    expected = [
+        *(row.name for row in (*channels.inputs, *channels.targets)),
+        channels.add_input,
+        *pickers,
+        choices.add_pair,
+        choices.recipe.preset,
+        choices.about.name,
+        choices.advanced.steps,
+        choices.advanced.seed,
+        ready.controls.button,
+    ]
+    assert [stop for stop in stops if stop in expected] == expected
+
+
 def test_labels_ask_what_unpainted_pixels_are(ready, viewer, qtbot):
     painted = np.zeros((64, 120), int)
     painted[10:20] = 1

@@ -10,6 +10,7 @@ from qtpy.QtWidgets import QHBoxLayout, QPushButton, QVBoxLayout, QWidget
 
 from napari_virtual_stain.gui.layers import Layer
 from napari_virtual_stain.gui.sentences import Line, Tone
+from napari_virtual_stain.gui.tab_order import TabOrder
 from napari_virtual_stain.gui.train.about import About
 from napari_virtual_stain.gui.train.advanced import AdvancedOptions
 from napari_virtual_stain.gui.train.batch_view import BatchView
@@ -68,6 +69,7 @@ class Choices(QWidget):  # type: ignore[misc]
         self.about = About()
         self.advanced = AdvancedOptions()
         self._arrange()
+        self._tab_order = TabOrder(self)
         self.pairs.add()
         self.channels.channel_removed.connect(self.pairs.remove_channel)
         self.add_pair.clicked.connect(self._add_pair)
@@ -124,6 +126,7 @@ class Choices(QWidget):  # type: ignore[misc]
         scored = any(box.picks().validates for box in self.pairs.boxes)
         self.regions.offer(shapes_layers(self._layers), pairs_are_scored=scored)
         self.advanced.show_preset(self.recipe.chosen())
+        self._tab_order.follow()
 
     def suggest_preset(self) -> None:
         """Choose the first preset that suits the pairs, unless a person has chosen one."""
