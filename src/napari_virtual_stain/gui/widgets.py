@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from qtpy.QtCore import QEvent, QObject, QSize, Qt, Signal
+from qtpy.QtGui import QPaintEvent
 from qtpy.QtWidgets import (
     QComboBox,
     QFrame,
@@ -14,6 +15,10 @@ from qtpy.QtWidgets import (
     QProgressBar,
     QScrollArea,
     QSizePolicy,
+    QStyle,
+    QStyleOptionComboBox,
+    QStylePainter,
+    QToolTip,
     QVBoxLayout,
     QWidget,
 )
@@ -22,10 +27,17 @@ from napari_virtual_stain.events import Progress
 from napari_virtual_stain.gui.sentences import Line
 from napari_virtual_stain.gui.theme import ToneMark
 
+MARGIN = 2
+"""Pixels on either side of a text that is too long for a combo box."""
+
+WIDEST_LIST = 600
+"""Pixels beyond which a list of choices is not widened, however long its texts are."""
+
 
 class Choice(QComboBox):  # type: ignore[misc]
     """A combo box of any Python objects, as narrow as it must be.
 
+    Of a text that is too long the middle is left out: names of layers often differ at their ends.
     ``picked`` is emitted when a person chooses, and never when the program does.
     """
 
@@ -39,6 +51,7 @@ class Choice(QComboBox):  # type: ignore[misc]
         self.setMinimumContentsLength(6)
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
+        self.view().setTextElideMode(Qt.TextElideMode.ElideMiddle)
         self.activated.connect(self._tell)
 
     def offer(self, values: Sequence[Any], texts: Sequence[str], chosen: Any = None) -> None:
@@ -63,9 +76,43 @@ class Choice(QComboBox):  # type: ignore[misc]
         event.ignore()
 
     def showPopup(self) -> None:
-        """Let the values be brought up to date before they are seen."""
+        """Let the values be brought up to date before they are seen, as wide as they are."""
         self.opening.emit()
+        view = self.view()
+        wanted = view.sizeHintForColumn(0) + view.verticalScrollBar().sizeHint().width()
+        view.setMinimumWidth(min(wanted, WIDEST_LIST))
         super().showPopup()
+
+    def shown_text(self) -> str:
+        """Return what there is room for of the text that is chosen."""
+        option = QStyleOptionComboBox()
+        self.initStyleOption(option)
+        field = QStyle.SubControl.SC_ComboBoxEditField
+        box = self.style().subControlRect(QStyle.ComplexControl.CC_ComboBox, option, field, self)
+        room = box.width() - 2 * MARGIN
+        middle = Qt.TextElideMode.ElideMiddle
+        return str(self.fontMetrics().elidedText(self.currentText(), middle, room))
+
+    def paintEvent(self, event: QPaintEvent) -> None:
+        """Paint the text with its end."""
+        text = self.shown_text()
+        if text == self.currentText():
+            super().paintEvent(event)
+            return
+        option = QStyleOptionComboBox()
+        self.initStyleOption(option)
+        option.currentText = text
+        with QStylePainter(self) as painter:
+            painter.drawComplexControl(QStyle.ComplexControl.CC_ComboBox, option)
+            painter.drawControl(QStyle.ControlElement.CE_ComboBoxLabel, option)
+
+    def event(self, event: QEvent) -> bool:
+        """Begin the tooltip with the whole of a text that is too long."""
+        if event.type() == QEvent.Type.ToolTip and self.shown_text() != self.currentText():
+            tip = "\n\n".join(part for part in (self.currentText(), self.toolTip()) if part)
+            QToolTip.showText(event.globalPos(), tip, self)
+            return True
+        return bool(super().event(event))
 
     def _texts(self) -> list[str]:
         return [self.itemText(index) for index in range(self.count())]
