@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from napari_virtual_stain.gui.predict.form import Pick
+from napari_virtual_stain.gui.train import planning
 from napari_virtual_stain.gui.train.form import Form
 from napari_virtual_stain.gui.train.picks import Channel, PairPicks
 from napari_virtual_stain.gui.train.verdict import Readiness, judge, suited
@@ -134,6 +135,19 @@ def test_the_first_preset_that_suits_the_pairs_is_suggested(viewer, layers, pixe
     form = Form([Channel()], [Channel()], [pair(*stacks)])
     assert suited(form, ["gvtnet", "fnet-2d"]) == "gvtnet"
     assert suited(Form(preset="fnet"), ["gvtnet"]) == "fnet"
+
+
+def test_pairs_are_planned_once_for_all_presets(viewer, layers, monkeypatch):
+    seen = []
+
+    def counted(*args):
+        seen.append(args)
+        return planning.plan_of(*args)
+
+    monkeypatch.setattr("napari_virtual_stain.gui.train.verdict.plan_of", counted)
+    form = Form([Channel()], [Channel()], [pair(*layers)])
+    assert suited(form, ["gvtnet", "fnet", "gvtnet-2d-small"]) == "gvtnet-2d-small"
+    assert len(seen) == 1
 
 
 def test_axes_that_cannot_be_told_apart_are_refused_until_they_are_chosen(viewer, pixels):

@@ -134,5 +134,26 @@ def test_an_ellipse_is_round_and_lines_enclose_nothing(viewer):
         polygons_on(lines, layer)
 
 
+def test_shapes_are_moved_at_once_however_they_are_drawn(viewer, monkeypatch):
+    layer = viewer.add_image(
+        np.zeros((40, 60)), scale=(0.5, 0.7), translate=(3, 5), rotate=20, shear=[0.1]
+    )
+    around = np.linspace(0, 6, 400)
+    ring = np.stack([30 + 9 * np.sin(around), 20 + 8 * np.cos(around)], 1)
+    shapes = viewer.add_shapes([ring], shape_type="polygon", scale=(2, 1), translate=(1, 1))
+    expected = [layer.world_to_data(shapes.data_to_world(vertex)) for vertex in shapes.data[0]]
+    calls = []
+    to_world = type(shapes).data_to_world
+
+    def counted(self, vertex):
+        calls.append(vertex)
+        return to_world(self, vertex)
+
+    monkeypatch.setattr(type(shapes), "data_to_world", counted)
+    (polygon,) = polygons_on(shapes, layer)
+    np.testing.assert_allclose(polygon, expected, atol=1e-9)
+    assert len(calls) <= 3
+
+
 def test_a_region_may_leave_the_image():
     assert rasterized([box(-50, -50, 500, 9.4)], (20, 30)).sum() == 200

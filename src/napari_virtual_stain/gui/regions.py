@@ -34,8 +34,9 @@ def polygons_on(shapes: Layer, layer: Layer) -> list[np.ndarray]:
     VirtualStainError
         If nothing in the layer encloses any pixels.
     """
+    matrix, origin = _to_pixels(shapes, layer)
     polygons = [
-        _in_pixels(_outline(vertices, kind), shapes, layer)
+        _outline(vertices, kind) @ matrix + origin
         for vertices, kind in zip(shapes.data, shapes.shape_type, strict=True)
         if kind in ("rectangle", "ellipse", "polygon")
     ]
@@ -78,10 +79,16 @@ def _outline(vertices: Any, kind: str) -> np.ndarray:
     return around
 
 
-def _in_pixels(vertices: np.ndarray, shapes: Layer, layer: Layer) -> np.ndarray:
-    found = []
-    for vertex in vertices:
+def _to_pixels(shapes: Layer, layer: Layer) -> tuple[np.ndarray, np.ndarray]:
+    """Return the matrix and the offset that take a vertex of shapes to pixels of another layer.
+
+    napari transforms a vertex at a time, and shapes that are drawn by hand have hundreds.
+    """
+
+    def moved(vertex: np.ndarray) -> np.ndarray:
         world = np.zeros(layer.ndim)
         world[-2:] = shapes.data_to_world(vertex)[-2:]
-        found.append(np.asarray(layer.world_to_data(world))[-2:])
-    return np.array(found, float)
+        return np.asarray(layer.world_to_data(world), float)[-2:]
+
+    origin = moved(np.zeros(shapes.ndim))
+    return np.stack([moved(axis) - origin for axis in np.eye(shapes.ndim)]), origin

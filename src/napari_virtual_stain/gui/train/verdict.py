@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from enum import Enum, auto
 
@@ -66,15 +67,23 @@ def judge(form: Form) -> Verdict:
         text = " ".join([missing, *_why_not(form)])
         return Verdict(Readiness.EMPTY, text, (), inputs, targets)
     try:
-        return _accept(form, inputs, targets)
+        return _accept(form, _planned(form, inputs, targets))
     except VirtualStainError as error:
         return Verdict(Readiness.REFUSED, sentence(str(error)), (), inputs, targets)
 
 
 def suited(form: Form, presets: Sequence[str]) -> str:
     """Return the first preset with which the form can be trained, else the form's own."""
+    inputs, targets = names_of(form)
+    if _missing(form, inputs, targets):
+        return form.preset
+    try:
+        planned = _planned(form, inputs, targets)
+    except VirtualStainError:
+        return form.preset
     for preset in presets:
-        if judge(replace(form, preset=preset)).readiness is Readiness.READY:
+        with suppress(VirtualStainError):
+            _request(replace(form, preset=preset), planned)
             return preset
     return form.preset
 
@@ -123,20 +132,48 @@ def _why_not(form: Form) -> list[str]:
     return [*reasons[:REASONS], *rest]
 
 
-def _accept(form: Form, inputs: tuple[str, ...], targets: tuple[str, ...]) -> Verdict:
-    from napari_virtual_stain.training import TrainOptions
-    from napari_virtual_stain.training.loop import chosen_recipe
+@dataclass(frozen=True, eq=False)
+class _Planned:
+    """What a form comes to whatever the preset is."""
 
+    inputs: tuple[str, ...]
+    targets: tuple[str, ...]
+    learned: tuple[PairPlan, ...]
+    scored: tuple[PairPlan, ...]
+    notices: tuple[Notice, ...]
+
+
+def _planned(form: Form, inputs: tuple[str, ...], targets: tuple[str, ...]) -> _Planned:
     notices: list[Notice] = []
     plans = [plan_of(form, pair, inputs, targets, notices) for pair in form.pairs]
-    learned = [p for p, pair in zip(plans, form.pairs, strict=True) if not pair.validates]
-    scored = [p for p, pair in zip(plans, form.pairs, strict=True) if pair.validates]
+    learned = tuple(p for p, pair in zip(plans, form.pairs, strict=True) if not pair.validates)
+    scored = tuple(p for p, pair in zip(plans, form.pairs, strict=True) if pair.validates)
     if not learned:
         raise VirtualStainError(
             "every pair is for validation only, so there is nothing to learn from; untick one."
         )
     notices += _told_twice(form)
     notices += misplaced([one for plan in plans for one in plan.elsewhere])
+    return _Planned(inputs, targets, learned, scored, _distinct(notices))
+
+
+def _accept(form: Form, planned: _Planned) -> Verdict:
+    request = _request(form, planned)
+    return Verdict(
+        Readiness.READY,
+        _summary(request),
+        planned.notices,
+        planned.inputs,
+        planned.targets,
+        request,
+    )
+
+
+def _request(form: Form, planned: _Planned) -> Request:
+    from napari_virtual_stain.training import TrainOptions
+    from napari_virtual_stain.training.loop import chosen_recipe
+
+    inputs, targets, learned = planned.inputs, planned.targets, planned.learned
     options = TrainOptions(
         preset=form.preset,
         steps=form.steps,
@@ -149,17 +186,13 @@ def _accept(form: Form, inputs: tuple[str, ...], targets: tuple[str, ...]) -> Ve
         name=form.name.strip() or model_name(inputs, targets),
         description=form.notes.strip(),
         licence=form.licence.strip(),
-        data=_data(learned, scored),
+        data=_data(learned, planned.scored),
         command=FROM,
     )
     recipe = chosen_recipe(options)
     options = replace(options, validate_every=_every(recipe.steps))
-    _check_recipe(learned + scored, options.name, recipe)
-    request = Request(
-        tuple(learned), tuple(scored), options, recipe, inputs, targets, start=form.start
-    )
-    text = _summary(request)
-    return Verdict(Readiness.READY, text, _distinct(notices), inputs, targets, request)
+    _check_recipe(learned + planned.scored, options.name, recipe)
+    return Request(learned, planned.scored, options, recipe, inputs, targets, start=form.start)
 
 
 def _check_recipe(plans: Sequence[PairPlan], name: str, recipe: object) -> None:
