@@ -18,6 +18,7 @@ from napari_virtual_stain.gui.train.controls import Controls
 from napari_virtual_stain.gui.train.history import rough_time
 from napari_virtual_stain.gui.train.request import Request
 from napari_virtual_stain.gui.train.thumbnails import thumbnails
+from napari_virtual_stain.gui.train.timing import seconds_in_all
 
 if TYPE_CHECKING:
     from napari_virtual_stain.training.preview import BatchPreview
@@ -48,7 +49,7 @@ class SideJobs(QObject):  # type: ignore[misc]
         super().__init__(controls)
         self._choices, self._controls = choices, controls
         self.jobs: list[Job] = []
-        self._known: dict[Key, float] = {}
+        self._known: dict[Key, float] = {}  # seconds of a step
         self._wanted: Request | None = None
         self._timer = once(self, self._measure, WAIT)
 
@@ -103,9 +104,9 @@ class SideJobs(QObject):  # type: ignore[misc]
 
     def _on_measured(self, measured: tuple[Request, float]) -> None:
         request, seconds = measured
-        self._known[_key(request)] = seconds
+        self._known[_key(request)] = seconds / request.recipe.steps
         if self._wanted is not None and _key(self._wanted) == _key(request):
-            self._controls.show_estimate(_sentence(self._wanted, seconds))
+            self._controls.show_estimate(_sentence(self._wanted, self._known[_key(request)]))
 
     def _start(
         self,
@@ -151,7 +152,9 @@ def _key(request: Request) -> Key:
     )
 
 
-def _sentence(request: Request, seconds: float) -> str:
-    if math.isnan(seconds):
+def _sentence(request: Request, step: float) -> str:
+    if math.isnan(step):
         return ""
-    return f"About {rough_time(seconds)} on this machine ({request.recipe.steps:,} steps)."
+    time = rough_time(seconds_in_all(request, step))
+    about = f"About {time}" if time[0].isdecimal() else time.capitalize()
+    return f"{about} on this machine ({request.recipe.steps:,} steps)."
