@@ -18,6 +18,7 @@ from napari_virtual_stain.gui.train.picks import called
 from napari_virtual_stain.gui.train.placement import misplaced
 from napari_virtual_stain.gui.train.plan import PairPlan
 from napari_virtual_stain.gui.train.planning import called_in, is_unread, plan_of, size_text
+from napari_virtual_stain.gui.train.regions_check import check_regions
 from napari_virtual_stain.gui.train.request import Request
 
 FROM = "napari, dock Train a model"
@@ -154,6 +155,7 @@ def _planned(form: Form, inputs: tuple[str, ...], targets: tuple[str, ...]) -> _
         )
     notices += _told_twice(form)
     notices += misplaced([one for plan in plans for one in plan.elsewhere])
+    notices += check_regions(form, learned, scored)
     return _Planned(inputs, targets, learned, scored, _distinct(notices))
 
 
