@@ -5,6 +5,7 @@ from __future__ import annotations
 import dask.array as da
 import numpy as np
 import pytest
+import skimage.draw
 
 from napari_virtual_stain.errors import VirtualStainError
 from napari_virtual_stain.gui.geometry import Geometry
@@ -153,6 +154,18 @@ def test_shapes_are_moved_at_once_however_they_are_drawn(viewer, monkeypatch):
     (polygon,) = polygons_on(shapes, layer)
     np.testing.assert_allclose(polygon, expected, atol=1e-9)
     assert len(calls) <= 3
+
+
+@pytest.mark.parametrize("whole", [False, True])
+def test_pixels_in_a_polygon_are_those_of_scikit_image(whole):
+    rng = np.random.default_rng(0)
+    for vertices in (3, 4, 7, 40):
+        for _ in range(25):
+            drawn = rng.uniform(-15, 45, (vertices, 2))
+            drawn = np.rint(drawn) if whole and vertices < 5 else drawn
+            expected = np.zeros((20, 30), bool)
+            expected[skimage.draw.polygon(*drawn.T, (20, 30))] = True
+            np.testing.assert_array_equal(rasterized([drawn], (20, 30)), expected)
 
 
 def test_a_region_may_leave_the_image():

@@ -16,11 +16,8 @@ from napari_virtual_stain.gui.train.plan import PairPlan, Polygons
 SMALL = 32
 """Pixels along a side below which a score says little."""
 
-SAMPLES = 2**16
-"""Pixels at which is looked first, spread over a part."""
-
-MOST = 2**23
-"""Pixels of a part beyond which those between the samples are left to the training."""
+MOST = 2**24
+"""Pixels of a part beyond which it is left to the training to look at them."""
 
 Shape = tuple[int, int]
 Window = tuple[slice, slice]
@@ -172,21 +169,14 @@ def _somewhere(
 ) -> bool | None:
     """Whether something holds at any pixel of a window; None where that is too much to look at."""
     height, width = (max(part.stop - part.start, 0) for part in window)
-    step = max(1, int((height * width / SAMPLES) ** 0.5))
-    for every in dict.fromkeys((step, 1)):
-        if every == 1 and height * width > MOST:
-            return None
-        start = np.array([part.start for part in window])
-        shape = (-(-height // every), -(-width // every))
+    if height * width > MOST:
+        return None
+    start = np.array([part.start for part in window])
 
-        def inside(
-            polygons: Polygons, start: np.ndarray = start, every: int = every, shape: Shape = shape
-        ) -> np.ndarray:
-            return rasterized([(vertices - start) / every for vertices in polygons], shape)
+    def inside(polygons: Polygons) -> np.ndarray:
+        return rasterized([vertices - start for vertices in polygons], (height, width))
 
-        if holds(inside).any():
-            return True
-    return False
+    return bool(holds(inside).any())
 
 
 def _window(polygons: Polygons, shape: Shape) -> Window:
