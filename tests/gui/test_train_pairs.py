@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from copy import deepcopy
+
 import numpy as np
 import pytest
+from napari.layers import Layer
 
+from napari_virtual_stain.events import Preview
 from napari_virtual_stain.gui.layer_data import METADATA
 from napari_virtual_stain.gui.predict.form import Pick
 from napari_virtual_stain.gui.train.matching import further_pairs
 from napari_virtual_stain.gui.train.naming import channel_names, file_stem, model_name
 from napari_virtual_stain.gui.train.offers import input_offers, shapes_layers, target_offers
-from napari_virtual_stain.gui.train.own_layers import HeldOut
+from napari_virtual_stain.gui.train.own_layers import HELD_OUT_TITLE, HeldOut, Previews
 from napari_virtual_stain.gui.train.picks import PairPicks
 from napari_virtual_stain.gui.train.suggestions import suggest_input, suggest_target
 from napari_virtual_stain.gui.train.words import natural, without, words
@@ -167,6 +171,25 @@ def test_layers_of_the_dock_are_not_offered(viewer, plan):
     assert len(viewer.layers) == 4
     assert [offer.layer.name for offer in offers(viewer)] == ["DAPI", "phase"]
     assert shapes_layers(viewer.layers) == [shapes]
+
+
+def test_a_copy_of_a_layer_of_the_dock_is_the_persons(viewer, plan):
+    add(viewer, "phase", "DAPI")
+    HeldOut(viewer).show([plan])
+    previews = Previews(viewer, [plan], {})
+    previews.show(Preview(10, 0, np.eye(40, dtype=np.float32)[None], ("DAPI",), {}))
+    kept = {}
+    for name in (HELD_OUT_TITLE, "DAPI preview"):
+        data, attributes, kind = viewer.layers[name].as_layer_data_tuple()
+        kept[name] = Layer.create(deepcopy(data), {**attributes, "name": "mine"}, kind)
+        viewer.add_layer(kept[name])
+    assert shapes_layers(viewer.layers) == [kept[HELD_OUT_TITLE]]
+    assert [offer.layer for offer in input_offers(viewer.layers, {})] == [
+        kept["DAPI preview"],
+        viewer.layers["DAPI"],
+        viewer.layers["phase"],
+    ]
+    assert suggest_input(input_offers(viewer.layers, {}), []).layer == viewer.layers["phase"]
 
 
 @pytest.mark.parametrize("chosen", [(), ("phase",), ("phase", "DAPI")])

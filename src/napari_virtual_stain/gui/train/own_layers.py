@@ -18,16 +18,19 @@ from napari_virtual_stain.gui.train.plan import PairPlan
 from napari_virtual_stain.image import Image
 
 TRAINING = "training"
-"""Key of our metadata that marks such a layer, under which stands what it is."""
+"""Key of our metadata that marks such a layer, under which stands its ``unique_id``."""
 
 HELD_OUT_COLOR = "#ff9d2e"
 HELD_OUT_TITLE = "held out for scoring"
 
 
 def is_own(layer: Layer) -> bool:
-    """Whether a layer is one of these, which are nothing to learn from."""
+    """Whether a layer is one of these, which are nothing to learn from.
+
+    A copy of one that a person makes, to keep it or to draw on, is the person's.
+    """
     ours = layer.metadata.get(METADATA)
-    return isinstance(ours, dict) and TRAINING in ours
+    return isinstance(ours, dict) and ours.get(TRAINING) == str(layer.unique_id)
 
 
 class Previews:
@@ -66,7 +69,7 @@ class Previews:
             else:
                 continue
             self._adjust(key, layer, values)
-            layer.metadata = _mark("preview", step=preview.step)
+            layer.metadata = _mark(layer, step=preview.step)
 
     def close(self) -> None:
         """Take the layers away."""
@@ -89,10 +92,10 @@ class Previews:
             name=f"{name} preview",
             colormap=look,
             blending="translucent_no_depth" if lowest else "additive",
-            metadata=_mark("preview", step=preview.step),
             rgb=False,
             **attributes,
         )
+        layer.metadata = _mark(layer, step=preview.step)
         _add_quietly(self._viewer, layer)
         return layer
 
@@ -143,8 +146,8 @@ class HeldOut:
             edge_width=span / 150,
             units=place.units,
             axis_labels=place.axis_labels,
-            metadata=_mark("held out"),
         )
+        self._layer.metadata = _mark(self._layer)
         _add_quietly(self._viewer, self._layer)
         self._layer.editable = False
 
@@ -196,10 +199,13 @@ def _in_layer_order(place: Geometry, values: np.ndarray) -> np.ndarray:
     return pixels
 
 
-def _mark(what: str, **provenance: Any) -> dict[str, Any]:
-    # As the result of a prediction, it is suggested as an input nowhere.
+def _mark(layer: Layer, **provenance: Any) -> dict[str, Any]:
+    # As the result of a prediction, it is suggested as an input nowhere, and no copy of it is.
     return {
-        METADATA: {TRAINING: what, "provenance": {"prediction": {TRAINING: True, **provenance}}}
+        METADATA: {
+            TRAINING: str(layer.unique_id),
+            "provenance": {"prediction": {TRAINING: True, **provenance}},
+        }
     }
 
 
