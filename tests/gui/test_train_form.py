@@ -171,6 +171,18 @@ def test_pairs_for_scoring_take_the_place_of_the_split(layers):
     assert "nothing to learn from" in only.text
 
 
+def test_a_target_that_is_only_scored_is_to_be_learned_too(viewer, layers, pixels):
+    phase, dapi = layers
+    others = [
+        viewer.add_image(pixels(32, 100), name=name, axis_labels="yx", scale=(0.5, 0.5), units="um")
+        for name in ("phase 2", "DAPI 2", "GFP 2")
+    ]
+    scored = pair(*others, validates=True)
+    found = verdict(pair(phase, dapi, None), scored, targets=2)
+    assert found.readiness is Readiness.EMPTY
+    assert found.text.startswith("The target GFP 2 is only in pairs to score on; choose it in one")
+
+
 def test_learning_the_same_twice_is_warned_of(layers):
     (notice,) = verdict(pair(*layers), pair(*layers)).notices
     assert notice.warning

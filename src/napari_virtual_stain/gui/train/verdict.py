@@ -122,6 +122,12 @@ def _missing(form: Form, inputs: Sequence[str], targets: Sequence[str]) -> str:
     for position, name in enumerate(targets):
         if all(pair.targets[position].layer is None for pair in form.pairs):
             return f"Choose a layer for the target {name or position + 1}, or remove it."
+        learned = [pair for pair in form.pairs if not pair.validates]
+        if learned and all(pair.targets[position].layer is None for pair in learned):
+            return (
+                f"The target {name or position + 1} is only in pairs to score on; choose it in one "
+                "to learn from, or remove it."
+            )
     return ""
 
 
