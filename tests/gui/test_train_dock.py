@@ -608,6 +608,10 @@ def test_the_time_it_takes_is_measured(ready, qtbot):
     known = ready.controls.estimate.text()
     ready.choices.advanced.seed.setValue(3)  # of which it does not depend
     assert ready.controls.estimate.text() == known
+    (key,) = ready.side._known
+    ready.side._known[key] = 72.0  # with 50 scores, of more than five steps each
+    ready.choices.advanced.seed.setValue(4)
+    assert ready.controls.estimate.text() == "About 4.4 days on this machine (5,000 steps)."
 
 
 def test_starting_from_a_model(ready, models, qtbot):
