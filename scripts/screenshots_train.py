@@ -106,7 +106,7 @@ def main(folder: Path, preset: str = "") -> None:
     until(lambda: dock.run.stage is not Stage.CHECKING, SECONDS)
     if dock.run.stage is Stage.ASKING:
         controls.ignore.click()
-    until(lambda: dock._run_file is not None and dock._run_file.exists(), SECONDS)
+    until(lambda: dock.training.file is not None and dock.training.file.exists(), SECONDS)
     for job in dock._running:  # as the window does when it is closed
         job.quit()
     until(lambda: not dock.run.is_on, SECONDS)
