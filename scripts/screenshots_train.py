@@ -107,7 +107,7 @@ def main(folder: Path, preset: str = "") -> None:
     if dock.run.stage is Stage.ASKING:
         controls.ignore.click()
     until(lambda: dock.training.file is not None and dock.training.file.exists(), SECONDS)
-    for job in dock._running:  # as the window does when it is closed
+    for job in dock.training.jobs:  # as the window does when it is closed
         job.quit()
     until(lambda: not dock.run.is_on, SECONDS)
     picture_of_dock("unfinished")
