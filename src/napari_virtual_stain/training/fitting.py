@@ -17,7 +17,7 @@ from torch import nn
 
 from napari_virtual_stain.errors import VirtualStainError
 from napari_virtual_stain.events import Event, Losses, Notice, Progress, raise_if_stopped
-from napari_virtual_stain.keeping import Keeper, KeepsNothing
+from napari_virtual_stain.keeping import Keeper, KeepsNothing, Snapshot
 from napari_virtual_stain.model import ModelSpec
 from napari_virtual_stain.networks import Geometry, to_half
 from napari_virtual_stain.training.averaging import Averaged
@@ -32,7 +32,7 @@ from napari_virtual_stain.training.patches import patches_of
 from napari_virtual_stain.training.preview import on_pair_grid
 from napari_virtual_stain.training.randomness import drawn_from
 from napari_virtual_stain.training.recipe import Preset
-from napari_virtual_stain.training.snapshots import restore, snapshot_of
+from napari_virtual_stain.training.snapshots import Moment, Parts, restore, snapshot_of
 from napari_virtual_stain.training.stopping import Patience
 from napari_virtual_stain.training.transfer import freeze
 from napari_virtual_stain.training.updates import (
@@ -149,7 +149,9 @@ class Fitting:
         steps, control = self.task.recipe.steps, self.task.control
         earlier = self.task.keeper.earlier(self.task.key)
         if earlier is not None:
-            restore(self, earlier)
+            spec, device = self.task.spec, self.device
+            moment = restore(earlier, self._parts(), spec, device)
+            self.step, self.best = moment.step, moment.best
             yield Notice(f"Going on with an earlier training, after step {self.step} of {steps}.")
             yield Progress("Training", self.step, steps)
         loss = math.nan
@@ -220,12 +222,21 @@ class Fitting:
         if is_first or time.monotonic() - since >= KEEP_EVERY:
             self._kept_at = time.monotonic()
             try:
-                self.task.keeper.keep(snapshot_of(self))
+                self.task.keeper.keep(self._snapshot())
             except VirtualStainError as error:
                 yield Notice(
                     f"The training cannot be kept while it runs, so a crash would lose it: {error}",
                     True,
                 )
+
+    def _parts(self) -> Parts:
+        return {"update": self.update, "averaged": self.averaged, "patience": self.patience}
+
+    def _snapshot(self) -> Snapshot:
+        task = self.task
+        spec = None if self.best is None else task.describe(self.best)
+        values = {"steps": task.recipe.steps, "key": dict(task.key)}
+        return snapshot_of(Moment(self.step, self.best), self._parts(), values, spec)
 
     def _update(self, size: Sequence[int]) -> Update:
         task, recipe = self.task, self.task.recipe

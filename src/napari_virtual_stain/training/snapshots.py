@@ -3,60 +3,106 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
 
 import numpy as np
 import torch
 
 from napari_virtual_stain.keeping import Snapshot
+from napari_virtual_stain.model import ModelSpec
 from napari_virtual_stain.training.best import Best
 from napari_virtual_stain.training.state import packed, unpacked
-
-if TYPE_CHECKING:
-    from napari_virtual_stain.training.fitting import Fitting
 
 BEST = "best/"
 
 
-def snapshot_of(fitting: Fitting) -> Snapshot:
-    """Return everything that the next step depends on, and the best model so far."""
+class Part(Protocol):
+    """What changes from step to step: updates, averages, patience."""
+
+    def state(self) -> Any:
+        """Return all that the next step depends on."""
+
+    def restore(self, state: Any) -> None:
+        """Go on from a state."""
+
+
+Parts = Mapping[str, Part | None]
+"""By name; None for what this training does without."""
+
+
+@dataclass(frozen=True, eq=False)
+class Moment:
+    """Where a training is.
+
+    Parameters
+    ----------
+    step : int
+    best : Best or None
+        The best so far.
+    """
+
+    step: int
+    best: Best | None
+
+
+def snapshot_of(
+    moment: Moment, parts: Parts, values: Mapping[str, Any], spec: ModelSpec | None
+) -> Snapshot:
+    """Return everything that the next step depends on, and the best model so far.
+
+    Parameters
+    ----------
+    moment : Moment
+    parts : mapping
+    values : mapping
+        Plain JSON values that are kept with it.
+    spec : ModelSpec or None
+        Of the best model so far, if there is one.
+    """
     arrays: dict[str, np.ndarray] = {}
-    state = {
-        "update": fitting.update.state(),
-        "averaged": None if fitting.averaged is None else fitting.averaged.state(),
-        "patience": fitting.patience.state(),
-    }
-    values: dict[str, Any] = {
-        "step": fitting.step,
-        "steps": fitting.task.recipe.steps,
-        "key": dict(fitting.task.key),
+    state = {name: None if part is None else part.state() for name, part in parts.items()}
+    kept: dict[str, Any] = {
+        **values,
+        "step": moment.step,
         "state": packed(state, arrays, "state"),
     }
-    best = fitting.best
-    if best is not None:
+    best = moment.best
+    if best is not None and spec is not None:
         for name, tensor in best.network.state_dict().items():
             arrays[BEST + name] = tensor.detach().cpu().numpy()
-        values["best"] = {
+        kept["best"] = {
             "mean": best.mean,
             "scores": [None if math.isnan(score) else score for score in best.scores],
             "step": best.step,
         }
-        values["spec"] = fitting.task.describe(best).model_dump(mode="json")
-    return Snapshot(arrays, values)
+        kept["spec"] = spec.model_dump(mode="json")
+    return Snapshot(arrays, kept)
 
 
-def restore(fitting: Fitting, snapshot: Snapshot) -> None:
-    """Bring a training that has just been made to where a snapshot was taken."""
+def restore(snapshot: Snapshot, parts: Parts, spec: ModelSpec, device: torch.device) -> Moment:
+    """Bring the parts of a training that has just been made to where a snapshot was taken.
+
+    Parameters
+    ----------
+    snapshot : Snapshot
+    parts : mapping
+        As they were then; they are changed.
+    spec : ModelSpec
+        Of the network that is trained.
+    device : torch.device
+        Of the best network.
+    """
     state = unpacked(snapshot.values["state"], snapshot.arrays)
-    fitting.step = int(snapshot.values["step"])
-    fitting.update.restore(state["update"])
-    if fitting.averaged is not None:
-        fitting.averaged.restore(state["averaged"])
-    fitting.patience.restore(state["patience"])
+    for name, part in parts.items():
+        if part is not None:
+            part.restore(state[name])
+    step = int(snapshot.values["step"])
     best = snapshot.values.get("best")
     if best is None:
-        return
-    network = fitting.task.spec.build_network()
+        return Moment(step, None)
+    network = spec.build_network()
     network.load_state_dict(
         {
             name.removeprefix(BEST): torch.from_numpy(np.array(values))
@@ -65,6 +111,5 @@ def restore(fitting: Fitting, snapshot: Snapshot) -> None:
         }
     )
     scores = tuple(math.nan if score is None else float(score) for score in best["scores"])
-    fitting.best = Best(
-        float(best["mean"]), scores, int(best["step"]), network.eval().to(fitting.device)
-    )
+    kept = Best(float(best["mean"]), scores, int(best["step"]), network.eval().to(device))
+    return Moment(step, kept)
