@@ -194,7 +194,8 @@ def _compare_one(
 ) -> None:
     from napari_virtual_stain.evaluation import metrics_json
     from napari_virtual_stain.io import write_report
-    from napari_virtual_stain.io.report import refuse_earlier_report, report_files
+    from napari_virtual_stain.io._earlier_report import refuse_earlier_report
+    from napari_virtual_stain.io.report import report_files
 
     if not overwrite:
         # Before anything is computed, and not after.

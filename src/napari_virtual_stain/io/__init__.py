@@ -16,7 +16,7 @@ _HOME = {
     "TiffTarget": "prediction",
     "TrainingLog": "training_logs",
     "ZarrTarget": "prediction",
-    "check_writable": "_atomic",
+    "check_writable": "_writable",
     "earlier_features": "measured_before",
     "earlier_report": "earlier",
     "fetch_isl_well": "isl",
@@ -93,7 +93,7 @@ __all__ = [
 ]
 
 if TYPE_CHECKING:
-    from napari_virtual_stain.io._atomic import check_writable
+    from napari_virtual_stain.io._writable import check_writable
     from napari_virtual_stain.io.earlier import earlier_report
     from napari_virtual_stain.io.feature_report import write_features
     from napari_virtual_stain.io.flip_animation import write_flip

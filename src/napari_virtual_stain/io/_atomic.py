@@ -66,33 +66,7 @@ def atomic_path(path: str | os.PathLike[str], overwrite: bool = False) -> Iterat
             refuse_existing(target, overwrite)
             os.replace(temporary, target)
     finally:
-        _remove(temporary)
-
-
-def check_writable(path: str | os.PathLike[str], overwrite: bool = False) -> None:
-    """Find out before long work whether a file can be written, by writing a little beside it.
-
-    Missing parent folders are created. A name that ends in ``.zarr`` is that of a folder.
-
-    Raises
-    ------
-    VirtualStainError
-        As :func:`atomic_path`.
-    """
-    target = Path(os.path.realpath(Path(path).expanduser()))
-    if target.suffix.lower() == ".zarr":
-        from napari_virtual_stain.io._atomic_folder import refuse_existing_folder
-
-        refuse_existing_folder(target, overwrite)
-    else:
-        refuse_existing(target, overwrite)
-    temporary = target.with_name(f".vstain-{secrets.token_hex(4)}{target.suffix}")
-    with disk_errors(target):
-        try:
-            target.parent.mkdir(parents=True, exist_ok=True)
-            temporary.write_bytes(b"\0")
-        finally:
-            _remove(temporary)
+        remove(temporary)
 
 
 @contextmanager
@@ -114,7 +88,8 @@ def refuse_existing(target: Path, overwrite: bool) -> None:
         raise VirtualStainError(f"{target} {KEPT}")
 
 
-def _remove(temporary: Path) -> None:
+def remove(temporary: Path) -> None:
+    """Remove a file that was written beside another, if that is possible."""
     try:
         temporary.unlink(missing_ok=True)
     except OSError:

@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from napari_virtual_stain.errors import VirtualStainError
-from napari_virtual_stain.io.report import refuse_earlier_report, report_files
+from napari_virtual_stain.io._earlier_report import refuse_earlier_report
+from napari_virtual_stain.io.report import report_files
 
 
 def earlier_report(folder: Path, record: Mapping[str, Any]) -> dict[str, Any] | None:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from napari_virtual_stain.image import Image
 from napari_virtual_stain.io._atomic import atomic_path
 from napari_virtual_stain.io._csv import csv_text
-from napari_virtual_stain.io.report import refuse_earlier_report
+from napari_virtual_stain.io._earlier_report import refuse_earlier_report
 
 if TYPE_CHECKING:
     from napari_virtual_stain.evaluation import FeatureComparison

@@ -8,10 +8,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from napari_virtual_stain.errors import VirtualStainError
 from napari_virtual_stain.io._atomic import atomic_path
 from napari_virtual_stain.io._atomic_folder import atomic_folder
 from napari_virtual_stain.io._csv import csv_text
+from napari_virtual_stain.io._earlier_report import refuse_earlier_report
 
 if TYPE_CHECKING:
     from napari_virtual_stain.evaluation import (
@@ -251,15 +251,3 @@ def set_report_files(folder: Path) -> dict[str, Path]:
     """Return the files of the report of a set, by what they hold."""
     names = {"report": "set.html", "summary": "set.json", "table": "set.csv"}
     return {what: folder / name for what, name in names.items()}
-
-
-def refuse_earlier_report(folder: Path, paths: list[Path]) -> None:
-    """Raise a :class:`VirtualStainError` if a file of a report is there already."""
-    # Unlike Path.exists, os.path.lexists does not raise where the folder cannot be looked into.
-    existing = [path.name for path in paths if os.path.lexists(path)]
-    if existing:
-        raise VirtualStainError(
-            f"{folder} already holds {', '.join(existing)}, and nothing was written; choose "
-            "another folder, or ask for the files to be replaced (overwrite=True, on the command "
-            "line --overwrite)."
-        )

@@ -10,8 +10,9 @@ from typing import Any, ClassVar
 
 from napari_virtual_stain.errors import VirtualStainError
 from napari_virtual_stain.image import Image
-from napari_virtual_stain.io._atomic import check_writable, disk_errors, refuse_existing
+from napari_virtual_stain.io._atomic import disk_errors, refuse_existing
 from napari_virtual_stain.io._atomic_folder import refuse_existing_folder
+from napari_virtual_stain.io._writable import check_writable
 from napari_virtual_stain.io.ome_tiff import write_ome_tiff
 from napari_virtual_stain.io.ome_zarr import ZarrWriter
 from napari_virtual_stain.io.ome_zarr.writer import Version
