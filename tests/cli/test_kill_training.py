@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -65,3 +66,33 @@ def test_killed_and_resumed_is_the_same_to_the_bit(tmp_path):
     assert set(one) == set(other)
     for name, values in one.items():
         assert np.array_equal(values, other[name]), name
+
+
+@pytest.mark.skipif(os.name != "posix", reason="Ctrl-C is a signal of POSIX systems here")
+def test_an_interrupt_keeps_all_that_was_learned(tmp_path):
+    rng = np.random.default_rng(0)
+    pixels = np.cumsum(rng.integers(0, 200, (2, 64, 96)), axis=2).astype(np.uint16)
+    write_image(Image(pixels, "CYX", channels=("phase", "DNA")), tmp_path / "pair.ome.tif")
+    more = ["--steps", "100000", "--log", "csv"]
+    training = subprocess.Popen(
+        command(tmp_path, "left.safetensors", *more),
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    run, rows = tmp_path / "left.vstain-run", tmp_path / "left.logs" / "losses.csv"
+    while not run.exists() and training.poll() is None:
+        time.sleep(0.01)
+    first = len(rows.read_text().splitlines())
+    while len(rows.read_text().splitlines()) < first + 3 and training.poll() is None:
+        time.sleep(0.01)
+    training.send_signal(signal.SIGINT)
+    _, said = training.communicate(timeout=60)
+    assert training.returncode == 130, said
+    assert "the same command with --resume goes on" in " ".join(said.split())
+    assert "Traceback" not in said
+    # What is kept is the last step, not that of the last minute.
+    last = int(rows.read_text().splitlines()[-1].split(",")[0])
+    with safe_open(run, "np") as file:
+        kept = json.loads(file.metadata()["napari_virtual_stain_training"])
+    assert kept["values"]["step"] == last > first

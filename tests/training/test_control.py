@@ -6,7 +6,7 @@ import threading
 
 import pytest
 import torch
-from small import QUICK, blobs
+from small import QUICK, InMemory, blobs
 
 from napari_virtual_stain.errors import VirtualStainError
 from napari_virtual_stain.events import Losses, Notice, Preview, Stopped, run, stop_when
@@ -30,6 +30,19 @@ def test_stopping_keeps_the_best():
     best = max(losses, key=lambda event: sum(event.validation) if event.validation else -9)
     assert model.spec.provenance.steps == best.step
     assert control.stopping
+
+
+def test_leaving_keeps_the_last_step_and_has_no_result():
+    control, keeper = Control(), InMemory()
+
+    def watch(event):
+        if isinstance(event, Losses) and event.step == 4:
+            control.leave()
+
+    work = train_events([blobs()], TrainOptions(**LONG), control=control, keeper=keeper)
+    with pytest.raises(Stopped):
+        run(work, watch)
+    assert keeper.snapshots[-1].values["step"] == 4
 
 
 def test_a_pause_holds_and_ends():

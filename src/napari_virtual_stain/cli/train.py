@@ -30,6 +30,7 @@ from napari_virtual_stain.cli.train_session import (
     check_unfinished,
     checked,
     kept_when_interrupted,
+    left_by_interrupt,
     logged,
     once_begun,
     output_names,
@@ -105,7 +106,7 @@ def command(
     }
 
     from napari_virtual_stain.io import RunFile, check_writable, load_model, run_file, save_model
-    from napari_virtual_stain.training import TrainOptions, train_events
+    from napari_virtual_stain.training import Control, TrainOptions, train_events
     from napari_virtual_stain.training import preset as preset_named
     from napari_virtual_stain.training.parallel import is_first_process
 
@@ -158,7 +159,8 @@ def command(
     learned: Sequence[Pair] = found
     if check or correct:
         learned, options = checked(found, options, correct=correct, speak=first)
-    work = train_events(learned, options, keeper=run)
+    control = Control()
+    work = train_events(learned, options, control=control, keeper=run)
     if not first:
         # The first process says and saves what there is to say and save.
         run_work(work, lambda event: None)
@@ -175,8 +177,10 @@ def command(
         folder = log_folder or target_file.with_name(f"{target_file.stem}.logs")
         names = output_names(found)
         work = logged(work, TrainingLog(folder, log, names, resumes=goes_on, overwrite=overwrite))
-    with kept_when_interrupted(run):
-        model = drive(work, "Training")
+    with kept_when_interrupted(run), left_by_interrupt(control) as at_the_first_step:
+        # Of several processes, one that leaves would be waited for by the others.
+        alone = devices * nodes == 1
+        model = drive(once_begun(work, at_the_first_step) if alone else work, "Training")
     path = save_model(model, target_file, half=half, overwrite=overwrite)
     run.done()
     scores = model.spec.provenance.scores

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import signal
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -10,12 +12,12 @@ from typing import TYPE_CHECKING, Protocol
 
 from napari_virtual_stain.cli.output import drive, say
 from napari_virtual_stain.errors import VirtualStainError
-from napari_virtual_stain.events import Event, Losses, Result, Work
+from napari_virtual_stain.events import Event, Losses, Result, Stopped, Work
 from napari_virtual_stain.events import run as run_work
 
 if TYPE_CHECKING:
     from napari_virtual_stain.io import RunFile
-    from napari_virtual_stain.training import TrainingPair, TrainOptions
+    from napari_virtual_stain.training import Control, TrainingPair, TrainOptions
     from napari_virtual_stain.training.options import Pair
 
 
@@ -98,6 +100,36 @@ def kept_when_interrupted(run: RunFile) -> Iterator[None]:
         if run.holds:
             say(f"the training is kept in {run.path}; the same command with --resume goes on.")
         raise
+
+
+@contextmanager
+def left_by_interrupt(control: Control) -> Iterator[Callable[[], None]]:
+    """Let the first Ctrl-C leave a training after its step, when all of it is kept.
+
+    The second one ends it at once.
+
+    Yields
+    ------
+    callable
+        To be called when the steps begin: before them, there is nothing to keep.
+    """
+    before = signal.getsignal(signal.SIGINT)
+
+    def leave(*_: object) -> None:
+        signal.signal(signal.SIGINT, before)
+        control.leave()
+
+    def begin() -> None:
+        if threading.current_thread() is threading.main_thread():
+            signal.signal(signal.SIGINT, leave)
+
+    try:
+        yield begin
+    except Stopped:
+        raise KeyboardInterrupt from None
+    finally:
+        if signal.getsignal(signal.SIGINT) is leave:
+            signal.signal(signal.SIGINT, before)
 
 
 def logged(work: Work[Result], log: Log) -> Work[Result]:

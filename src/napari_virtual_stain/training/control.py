@@ -11,7 +11,9 @@ LOOK_EVERY = 0.05
 
 
 class Control:
-    """Pauses a training, lets it go on, or ends it and keeps the best. Safe between threads.
+    """Pauses a training, lets it go on, ends it and keeps the best, or leaves it for later.
+
+    Safe between threads.
 
     Cancelling is another thing: it ends the work without a result
     (:func:`napari_virtual_stain.events.raise_if_stopped`).
@@ -21,6 +23,12 @@ class Control:
         self._going = threading.Event()
         self._going.set()
         self._stopping = threading.Event()
+        self._leaving = threading.Event()
+
+    @property
+    def leaving(self) -> bool:
+        """Whether the training ends with its next step, to go on another time."""
+        return self._leaving.is_set()
 
     @property
     def paused(self) -> bool:
@@ -44,6 +52,11 @@ class Control:
     def stop(self) -> None:
         """End with the next step, and keep the best; ends a pause too."""
         self._stopping.set()
+        self._going.set()
+
+    def leave(self) -> None:
+        """End with the next step, without a result, when its keeper has everything of it."""
+        self._leaving.set()
         self._going.set()
 
     def wait_while_paused(self) -> None:

@@ -16,7 +16,7 @@ import torch
 from torch import nn
 
 from napari_virtual_stain.errors import VirtualStainError
-from napari_virtual_stain.events import Event, Losses, Notice, Progress, raise_if_stopped
+from napari_virtual_stain.events import Event, Losses, Notice, Progress, Stopped, raise_if_stopped
 from napari_virtual_stain.keeping import Keeper, KeepsNothing, Snapshot
 from napari_virtual_stain.model import ModelSpec
 from napari_virtual_stain.networks import Geometry, to_half
@@ -91,6 +91,8 @@ def fit_network(task: Task, device: torch.device) -> Generator[Event, None, Best
     ------
     VirtualStainError
         If the training diverges, or a batch is too small.
+    Stopped
+        If it is left for later.
     """
     fitting = Fitting(task, device)
     with fitting.feed:
@@ -166,7 +168,9 @@ class Fitting:
             else:
                 yield Losses(self.step, loss)
             yield Progress("Training", self.step, steps)
-            yield from self._keep()
+            yield from self._keep(at_once=control.leaving)
+            if control.leaving:
+                raise Stopped
         if control.stopping and self.step > scored_at:
             # What was learned last may be the best.
             yield from self._score(loss)
@@ -212,14 +216,14 @@ class Fitting:
         if preview is not None:
             yield preview
 
-    def _keep(self) -> Iterator[Notice]:
+    def _keep(self, *, at_once: bool = False) -> Iterator[Notice]:
         """Keep a snapshot from time to time; one that cannot be kept ends no training."""
         if self.fabric.global_rank > 0:
             return
         # The first score is kept at once: from then on there is something to lose.
         is_first = self._kept_at is None and self.best is not None
         since = self._began if self._kept_at is None else self._kept_at
-        if is_first or time.monotonic() - since >= KEEP_EVERY:
+        if at_once or is_first or time.monotonic() - since >= KEEP_EVERY:
             self._kept_at = time.monotonic()
             try:
                 self.task.keeper.keep(self._snapshot())
