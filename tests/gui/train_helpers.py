@@ -5,6 +5,12 @@ from __future__ import annotations
 import numpy as np
 from scipy.ndimage import gaussian_filter
 
+from napari_virtual_stain.gui.predict.form import Pick
+from napari_virtual_stain.gui.train.form import Form
+from napari_virtual_stain.gui.train.picks import Channel, PairPicks
+from napari_virtual_stain.gui.train.verdict import judge
+from napari_virtual_stain.gui.train_dock import TrainDock
+
 TIMEOUT = 120_000
 LONG = 1000
 """Steps that no test waits for."""
@@ -67,3 +73,49 @@ def said(dock):
 
 def scored(qtbot, dock):
     qtbot.waitUntil(lambda: dock.live.history.best() is not None, timeout=TIMEOUT)
+
+
+def made_dock(qtbot, viewer):
+    """Yield a dock that is shown by itself; a fixture's."""
+    made = TrainDock(viewer)
+    qtbot.addWidget(made)
+    made.resize(340, 900)
+    made.show()
+    made.side._timer.setInterval(10**6)  # what is measured beside the run is tested by itself
+    yield made
+    made.side.cancel()
+    made.training.cancel()
+    wait(qtbot, made)
+
+
+def ready_dock(dock, viewer, qtbot):
+    """Return a dock with a pair of layers, ready to train a little."""
+    add(viewer)
+    qtbot.waitUntil(dock.controls.button.isEnabled)
+    small(dock)
+    return dock
+
+
+def pair_of_layers(viewer, pixels):
+    """Return two layers of 32 × 100 px, half a µm a pixel."""
+    return [
+        viewer.add_image(pixels(32, 100), name=name, axis_labels="yx", scale=(0.5, 0.5), units="um")
+        for name in ("phase", "DAPI")
+    ]
+
+
+def verdict(*pairs, inputs=1, targets=1, **fields):
+    fields = {"preset": PRESET, **fields}
+    fields.setdefault("targets_", [Channel()] * targets)
+    return judge(
+        Form(
+            inputs=[Channel()] * inputs,
+            targets=fields.pop("targets_"),
+            pairs=pairs,
+            **fields,
+        )
+    )
+
+
+def pair(source, *targets, **fields):
+    return PairPicks((Pick(source),), tuple(Pick(target) for target in targets), **fields)
