@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.metadata
 import subprocess
 import sys
 
@@ -76,7 +77,7 @@ def test_it_learns_and_the_model_says_where_it_comes_from():
     origin = spec.provenance
     assert (origin.licence, origin.preset, origin.seed) == ("CC0", "gvtnet-2d-small", 0)
     assert origin.steps in (15, 30)
-    assert origin.versions["torch"] == torch.__version__
+    assert origin.versions["torch"] == importlib.metadata.version("torch")
     predicted = predict(model, source)
     held_out = slice(77, 96)
     for channel, name in enumerate(target.channels):
