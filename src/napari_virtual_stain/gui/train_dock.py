@@ -34,6 +34,10 @@ if TYPE_CHECKING:
 PATIENCE = 5000
 """Milliseconds that a window which closes waits for a thread to end."""
 
+MARK_AFTER = 150
+"""Milliseconds after which a training that begins marks what is held out: the first shapes of a
+window and the first curves take a fifth of a second each, and are not to come at once."""
+
 
 class TrainDock(QWidget):  # type: ignore[misc]
     """Trains a model from layers of a viewer.
@@ -59,6 +63,7 @@ class TrainDock(QWidget):  # type: ignore[misc]
         self.training = Training(napari_viewer, self)
         self.side = SideJobs(self.choices, self.controls)
         self._soon = once(self, self.refresh)
+        self._mark_soon = once(self, self._mark_held_out, MARK_AFTER)
         self._connect()
         self._follow(napari_viewer)
         self.refresh()
@@ -246,7 +251,14 @@ class TrainDock(QWidget):  # type: ignore[misc]
         self.controls.show_panel(shown, "Go on training" if self.unfinished.chosen else "Train")
         can_predict = self.trained is not None and hasattr(self._viewer, "window")
         self.controls.predict.setVisible(shown.shows_form and can_predict)
-        learning = training.prepared if run.stage in state.LIVE else None
+        if run.stage in state.LIVE and not self._held_out.is_shown:
+            self._mark_soon.start()
+        else:
+            self._mark_held_out()
+
+    def _mark_held_out(self) -> None:
+        training = self.training
+        learning = training.prepared if self.run.stage in state.LIVE else None
         request = learning.request if learning else self._verdict.request
         wanted = learning or (self.choices.wants_held_out() and self.isVisible())
         self._held_out.show(request.pairs if wanted and request and request.splits else ())

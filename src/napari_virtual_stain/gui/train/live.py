@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+import napari.layers
+import numpy as np
 from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QVBoxLayout, QWidget
 
@@ -70,8 +71,9 @@ class Live(QWidget):  # type: ignore[misc]
             from napari_virtual_stain.gui.train.curves import Curves  # pyqtgraph takes its time
 
             self._spare = Curves()
-            # napari imports it with the first shapes of a session, which mark what is held out.
-            importlib.import_module("pandas")
+            # The first shapes of a session take their time too, and mark what is held out.
+            corners = np.array([[0, 0], [0, 1], [1, 1], [1, 0]], float)
+            napari.layers.Shapes([corners], shape_type="polygon")
 
     def add(self, losses: Losses) -> None:
         """Take what a step has told, to be drawn soon."""

@@ -125,6 +125,11 @@ class HeldOut:
         self._layer: napari.layers.Shapes | None = None
         self._marked = ""
 
+    @property
+    def is_shown(self) -> bool:
+        """Whether something is marked."""
+        return self._layer is not None
+
     def show(self, plans: Sequence[PairPlan]) -> None:
         """Mark the held-out parts of these pairs in place of what was marked; of none, nothing."""
         wanted = repr([(plan.sources[0].shape, plan.place.attributes()) for plan in plans])
