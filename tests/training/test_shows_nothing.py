@@ -62,7 +62,12 @@ def test_where_no_field_can_be_scored_it_is_refused():
 def test_a_dark_frame_of_a_movie_is_left_out():
     ready, said = prepared([movie(4, dark_input=[1])])
     assert [example.place.origin["T"] for example in ready.training] == [0, 2, 3]
-    assert "1 time points of film are constant, and are left out." in said
+    assert "1 of 4 time points of film show nothing, and are left out." in said
+    # At either end, too, and of a part.
+    part = {"train_crop": {"T": slice(1, 4)}, "validation": [movie(2)]}
+    ready, said = prepared([movie(4, dark_input=[0, 3])], **part)
+    assert [example.place.origin["T"] for example in ready.training] == [1, 2]
+    assert "1 of 3 time points of film show nothing, and are left out." in said
     with pytest.raises(VirtualStainError, match=r"film \(phase\), time point 1 is constant"):
         prepared([movie(2, dark_input=[0, 1])])
 

@@ -103,7 +103,7 @@ def prepare_events(
         validation += read_examples(spec, field, crop, field.score)
     if not training:
         raise VirtualStainError(NOTHING)
-    yield from _dark(fields, training)
+    yield from _dark(fields, training, options.train_crop)
     validation, notices = scored_part(validation)
     validation, also = scorable(spec, scored_fields or fields, validation)
     yield from (*notices, *also)
@@ -157,17 +157,19 @@ def _only_scored(spec: ModelSpec, fields: Sequence[Field]) -> Iterator[Notice]:
         yield Notice(f"{name} is only among the pairs to score on, and is not learned.", True)
 
 
-def _dark(fields: Sequence[Field], examples: Sequence[Example]) -> Iterator[Notice]:
+def _dark(
+    fields: Sequence[Field], examples: Sequence[Example], crop: Mapping[str, slice]
+) -> Iterator[Notice]:
     """Yield how many time points of each movie are left out, as they show nothing."""
     for field in fields:
-        own = [e.place.origin["T"] for e in examples if e.place and e.place.pair == field.pair]
-        if own:
-            missing = max(own) - min(own) + 1 - len(set(own))
-            if missing:
-                yield Notice(
-                    f"{missing} time points of {field.sources[0].name} are constant, and are left "
-                    "out."
-                )
+        own = {e.place.origin["T"] for e in examples if e.place and e.place.pair == field.pair}
+        part = field.part(crop).get("T", slice(None))
+        total = len(range(*part.indices(field.sources[0].sizes.get("T", 1))))
+        if own and len(own) < total:
+            yield Notice(
+                f"{total - len(own)} of {total} time points of {field.sources[0].name} show "
+                "nothing, and are left out."
+            )
 
 
 def _check_network(spec: ModelSpec) -> None:
