@@ -12,6 +12,7 @@ from qtpy.QtWidgets import (
     QFrame,
     QHBoxLayout,
     QLabel,
+    QListView,
     QProgressBar,
     QScrollArea,
     QSizePolicy,
@@ -51,7 +52,10 @@ class Choice(QComboBox):  # type: ignore[misc]
         self.setMinimumContentsLength(6)
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
-        self.view().setTextElideMode(Qt.TextElideMode.ElideMiddle)
+        # A list of our own: PySide6 sometimes takes the one that Qt makes for something else.
+        self._list = QListView(self)
+        self._list.setTextElideMode(Qt.TextElideMode.ElideMiddle)
+        self.setView(self._list)
         self.activated.connect(self._tell)
 
     def offer(self, values: Sequence[Any], texts: Sequence[str], chosen: Any = None) -> None:
@@ -78,7 +82,7 @@ class Choice(QComboBox):  # type: ignore[misc]
     def showPopup(self) -> None:
         """Let the values be brought up to date before they are seen, as wide as they are."""
         self.opening.emit()
-        view = self.view()
+        view = self._list
         wanted = view.sizeHintForColumn(0) + view.verticalScrollBar().sizeHint().width()
         view.setMinimumWidth(min(wanted, WIDEST_LIST))
         super().showPopup()
